@@ -1,0 +1,3 @@
+"""The G-Chain ledger node."""
+
+__version__ = "0.1.0"
