@@ -1,0 +1,56 @@
+# What a person can do here. Every target does its own set-up on a fresh Debian 12 machine and is quick when that is done.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+PYTHON ?= python3.11
+NAME ?= default
+BIN := .venv/bin
+export GCHAIN_CACHE ?= /var/cache/gchain
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help sandbox down status test test-quick lint format bench docs clean requirements kit dev
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+sandbox: kit  ## a live four-agency ledger on this machine (NAME=... for a second one)
+	@$(BIN)/gchain sandbox up --name $(NAME)
+
+status: kit  ## what is running, with live data
+	@$(BIN)/gchain status --name $(NAME)
+
+down: kit  ## remove the sandbox; only the caches stay
+	@$(BIN)/gchain sandbox down --name $(NAME)
+
+test: dev  ## every test, end to end on real hosts included
+	@$(BIN)/gchain sandbox prepare
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-quick: dev  ## the tests that need no hosts, under 3 minutes
+	@$(BIN)/python -m pytest -m "not slow and not sandbox" $(PYTEST_ARGS)
+
+lint: dev  ## ruff, mypy --strict, ansible-lint, yamllint
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/mypy --cache-dir $(GCHAIN_CACHE)/mypy
+	@$(BIN)/yamllint --strict .
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --offline -q
+
+format: dev  ## rewrite the Python files in the house style
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+bench: dev  ## measure, and write docs/measurements.md
+	@$(BIN)/python -m bench
+
+docs: dev  ## regenerate what is generated: role tables, schemas, command reference
+	@$(BIN)/python -m tools.docs
+
+clean:  ## remove the virtual environment and build products of this checkout
+	rm -rf .venv build node/build *.egg-info node/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+requirements: dev  ## compile requirements/*.in to pinned files with hashes
+	@tools/requirements
+
+kit:
+	@PYTHON=$(PYTHON) tools/setup kit
+
+dev:
+	@PYTHON=$(PYTHON) tools/setup dev
