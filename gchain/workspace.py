@@ -1,7 +1,7 @@
 """Where the working files of one environment lie (docs/interfaces.md, "Directories").
 
-A workspace holds what belongs to one environment on one machine: each member's secrets under `members/<member>/` (mode 0700)
-and the signed public files that members exchange under `public/`. No other module spells these paths.
+A workspace holds what belongs to one environment on one machine: each member's secrets under `members/<member>/`
+(mode 0700) and the signed public files that members exchange under `public/`. No other module spells these paths.
 """
 
 from __future__ import annotations

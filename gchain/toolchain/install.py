@@ -1,7 +1,7 @@
 """Build the pinned programs from Go modules, once, into the cache.
 
-Each program has a Go module of its own under `tools/`, whose `go.sum` pins every source by hash. A program is built beside its
-final place and renamed, so a build cut off by Ctrl-C leaves nothing half made.
+Each program has a Go module of its own under `tools/`, whose `go.sum` pins every source by hash. A program is built
+beside its final place and renamed, so a build cut off by Ctrl-C leaves nothing half made.
 """
 
 from __future__ import annotations
