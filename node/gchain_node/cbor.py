@@ -1,0 +1,88 @@
+"""The CBOR of the ledger: deterministic encoding (RFC 8949, section 4.2.1) of a small set of types.
+
+Whole numbers within 64-bit signed range, byte and text strings, booleans, null, arrays, and maps with text keys. No
+floats, no tags, no indefinite lengths. With these types the order of cbor2's `canonical` (shorter keys first) and that
+of the RFC (bytewise) are the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import cbor2
+
+from gchain_node.codes import Code
+from gchain_node.errors import TransactionError
+
+__all__ = ["MAX_DEPTH", "decode", "encode"]
+
+MAX_DEPTH = 16
+_LIMIT = 2**63
+# Every tag that cbor2 would turn into a Python object of its own; any other reaches `tag_hook`.
+_TAGS = (0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799)
+
+
+def _refuse_tag(*_: Any, **__: Any) -> NoReturn:
+    raise TransactionError(Code.NOT_CANONICAL, "CBOR tags are not allowed inside a transaction")
+
+
+_DECODERS: dict[int, Any] = dict.fromkeys(_TAGS, _refuse_tag)
+
+
+def encode(value: Any) -> bytes:
+    """The one encoding of `value`."""
+    return cbor2.dumps(value, canonical=True)
+
+
+def decode(raw: bytes, *, integer_keys: bool = False) -> Any:
+    """The value that `raw` is the one encoding of. Raises `TransactionError`, whatever the bytes.
+
+    `integer_keys` is for COSE headers, whose labels are numbers.
+    """
+    try:
+        value = cbor2.loads(
+            raw,
+            max_depth=MAX_DEPTH + 1,
+            allow_indefinite=False,
+            allow_duplicate_keys=False,
+            tag_hook=_refuse_tag,
+            semantic_decoders=_DECODERS,
+        )
+    except (cbor2.CBORError, ValueError, TypeError, OverflowError) as error:
+        raise _explain(error) from error
+    _check(value, 0, int if integer_keys else str)
+    if encode(value) != raw:
+        raise TransactionError(Code.NOT_CANONICAL, "the CBOR is not in its deterministic form")
+    return value
+
+
+def _explain(error: BaseException) -> TransactionError:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, TransactionError):
+            return cause
+        cause = cause.__cause__
+    if "nesting depth" in str(error):
+        return TransactionError(Code.TOO_DEEP, f"the CBOR is nested more than {MAX_DEPTH} deep")
+    return TransactionError(Code.MALFORMED, f"not the CBOR of a transaction: {error}")
+
+
+def _check(value: Any, depth: int, key_type: type) -> None:
+    if depth > MAX_DEPTH:
+        raise TransactionError(Code.TOO_DEEP, f"the CBOR is nested more than {MAX_DEPTH} deep")
+    kind = type(value)
+    if kind is str or kind is bytes or kind is bool or value is None:
+        return
+    if kind is int:
+        if not -_LIMIT <= value < _LIMIT:
+            raise TransactionError(Code.MALFORMED, "a number is outside the 64-bit signed range")
+    elif kind is list:
+        for item in value:
+            _check(item, depth + 1, key_type)
+    elif kind is dict:
+        for key, item in value.items():
+            if type(key) is not key_type:
+                raise TransactionError(Code.MALFORMED, f"a map's key is {key!r}; only text keys are allowed")
+            _check(item, depth + 1, key_type)
+    else:
+        raise TransactionError(Code.NOT_CANONICAL, f"a {kind.__name__} is not allowed in a transaction")
