@@ -1,0 +1,168 @@
+"""`node.toml`: where the node's state, engine, keys and listeners are. The file's shape is in docs/interfaces.md."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from gchain_node.errors import ConfigurationError
+
+__all__ = [
+    "AbciConfig",
+    "EngineConfig",
+    "HttpConfig",
+    "KeysConfig",
+    "Listen",
+    "NodeConfig",
+    "load_config",
+    "parse_listen",
+]
+
+
+class Listen(NamedTuple):
+    """An address to listen at: a host's own IP address and a TCP port."""
+
+    host: str
+    port: int
+
+
+def parse_listen(text: str) -> Listen:
+    """`0.0.0.0:8443` or `[::]:8443` in its parts; port 0 lets the system choose.
+
+    Raises:
+        ValueError: not an IP address and a port.
+    """
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"expected address:port such as 0.0.0.0:8443, got {text!r}")
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        raise ValueError(f"expected an IP address before the port, got {host!r}") from None
+    return Listen(host, int(port))
+
+
+def _listen_text(text: str) -> str:
+    parse_listen(text)
+    return text
+
+
+def _absolute(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError(f"expected an absolute path, got {path}")
+    return path
+
+
+def _unix_address(text: str) -> str:
+    if not text.startswith("unix:///"):
+        raise ValueError(f"expected unix:///absolute/path, got {text!r}")
+    return text
+
+
+def _loopback_url(text: str) -> str:
+    if not re.fullmatch(r"http://(127\.0\.0\.1|localhost|\[::1\]):\d{1,5}", text):
+        raise ValueError(
+            f"expected http://127.0.0.1:port, since the engine's RPC must not leave the host; got {text!r}"
+        )
+    return text
+
+
+_ListenText = Annotated[str, AfterValidator(_listen_text)]
+_AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AbciConfig(_Section):
+    socket: Annotated[str, AfterValidator(_unix_address)] = "unix:///run/gchain/abci/abci.sock"
+
+
+class EngineConfig(_Section):
+    rpc: Annotated[str, AfterValidator(_loopback_url)] = "http://127.0.0.1:26657"
+
+
+class HttpConfig(_Section):
+    """`status` is read-only and plain; `api` is TLS, with the leaf and CA bundle that `tls_dir` holds.
+
+    `max_body` bounds a request's body in bytes; `submit_rate` is transactions a second that one client address may
+    submit for long, `submit_burst` how many at once.
+    """
+
+    status: _ListenText = "0.0.0.0:8080"
+    api: _ListenText = "0.0.0.0:8443"
+    tls_dir: _AbsolutePath = Path("/run/gchain/tls")
+    max_body: Annotated[int, Field(ge=1024, le=16_777_216)] = 1_048_576
+    submit_rate: Annotated[float, Field(gt=0)] = 200.0
+    submit_burst: Annotated[int, Field(ge=1)] = 400
+
+
+class KeysConfig(_Section):
+    """Key URIs, as `gchain_node.keys.open_key` takes them. A node works without them; it then signs nothing."""
+
+    member: str | None = None
+    receipt: str | None = None
+
+
+class NodeConfig(_Section):
+    chain_id: Annotated[str, Field(min_length=1, max_length=50)]
+    home: _AbsolutePath
+    genesis: _AbsolutePath
+    member: Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")]
+    abci: AbciConfig = AbciConfig()
+    engine: EngineConfig = EngineConfig()
+    http: HttpConfig = HttpConfig()
+    keys: KeysConfig = KeysConfig()
+
+
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "abci": AbciConfig,
+    "engine": EngineConfig,
+    "http": HttpConfig,
+    "keys": KeysConfig,
+}
+
+
+def load_config(path: Path) -> NodeConfig:
+    """Read and check a `node.toml`.
+
+    Raises:
+        ConfigurationError: the file is missing, no TOML, or a key is missing, unknown or wrong; it names file and key.
+    """
+    try:
+        document = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path}: {error.strerror or error}", remedy="name the node's configuration with --config"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: not a TOML file: {error}") from error
+    try:
+        return NodeConfig.model_validate(document)
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(_explain(path, document, problem) for problem in error.errors())) from error
+
+
+def _explain(path: Path, document: dict[str, Any], problem: Any) -> str:
+    """One problem of pydantic's as a sentence that names file, key and what was found."""
+    location = [str(part) for part in problem["loc"]]
+    key = ".".join(location)
+    if problem["type"] == "extra_forbidden":
+        return f"{path}: {key}: unknown key{_near_match(location)}"
+    if problem["type"] == "missing":
+        return f"{path}: {key}: missing"
+    return f"{path}: {key}: {problem['msg'].removeprefix('Value error, ')} (found {problem['input']!r})"
+
+
+def _near_match(location: list[str]) -> str:
+    model = _SECTIONS[location[0]] if len(location) > 1 else NodeConfig
+    near = difflib.get_close_matches(location[-1], model.model_fields, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; known here: {', '.join(model.model_fields)}"
