@@ -1,0 +1,52 @@
+"""`gchain env`: check, list and describe environments; open their backends; hand a stack over to plain `pulumi`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from gchain import environment
+from gchain.environment.loading import directory
+from gchain.environment.schema import publish
+from gchain.workspace import REPOSITORY
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Environments: where data may be and who takes part.", no_args_is_help=True)
+_console = Console()
+_Name = Annotated[str, typer.Argument(help="name of the environment")]
+_SandboxName = Annotated[str, typer.Option("--name", help="name of the sandbox (environment sandbox only)")]
+_Members = Annotated[list[str] | None, typer.Option("--member", help="only this member; may be repeated")]
+
+
+@app.command()
+def check(name: _Name) -> None:
+    """Read an environment's files and refuse what is unknown or contradicts."""
+    found = environment.load(name)
+    for warning in found.warnings():
+        _console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
+    validators = sum(len(member.validators) for member in found.consortium.members)
+    _console.print(
+        f"{name}: {len(found.consortium.members)} members, {validators} validators, "
+        f"regions {', '.join(region.name for region in found.zone.regions)}, zone {found.zone_digest}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@app.command("list")
+def list_() -> None:
+    """Name the environments there are."""
+    for name in environment.names():
+        _console.print(name, highlight=False)
+
+
+@app.command()
+def schema(to: Annotated[Path | None, typer.Option(help="directory to write to")] = None) -> None:
+    """Publish the JSON Schemas of the files, for editors and reviewers."""
+    for path in publish(to or directory() / "schema"):
+        shown = path.relative_to(REPOSITORY) if path.is_relative_to(REPOSITORY) else path
+        _console.print(str(shown), highlight=False)
