@@ -1,19 +1,19 @@
-"""Errors of the node.
+"""Errors of the node that a person or a calling program can cause or must act on.
 
     NodeError
-    ├── ConfigurationError     a configuration file or option is wrong: names file, key, what was found
-    ├── KeyAccessError         a key or token is missing, locked, or not the one expected
-    ├── SigningRefusedError    the signer will not sign: the journal forbids it
-    ├── TransactionError       a transaction is refused; `code` is one of `gchain_node.codes.Code`
-    ├── ContributionError      a member's contribution is malformed, or a signature in it does not hold
-    ├── GenesisError           contributions or a genesis document that members must not start from
-    ├── StoreError             the database cannot be used
-    │   └── CorruptStoreError  what is on disk contradicts itself: names the table and the row
-    ├── EngineError            the engine or the node behind it cannot go on
-    ├── ProofError             evidence does not prove what it says
-    │   ├── NotEnoughTrustError  too little known voting power signed: a header in between is needed
-    │   └── ExpiredTrustError    the trusted header is older than the trusting period
-    └── LedgerUnreachableError the ledger did not answer, or answered something that is no answer
+    ├── ConfigurationError      a configuration file or argument is wrong: names file, key, what was found
+    ├── GenesisError            genesis or a contribution is malformed, or members must not start from it
+    ├── TransactionError        a transaction is refused; `code` is one of `gchain_node.codes.Code`
+    ├── VerificationError       a proof, receipt, header, commit or signature does not verify
+    │   ├── NotEnoughTrustError   too little known voting power signed: a header in between is needed
+    │   └── ExpiredTrustError     the trusted header is older than the trusting period
+    ├── StateError              the node's store is of another chain, or cannot be read or written
+    │   └── CorruptStateError     what is on disk contradicts itself: names the table and the row
+    ├── KeyAccessError          a key or its token is missing, ambiguous, or refuses to work
+    │   └── KeyUnavailable        the token is away for now: trying again may help
+    ├── SigningRefused          the signer refuses: it would be a double signature
+    ├── EngineError             the consensus engine is missing, of another version, or broke the protocol
+    └── ApiError                a node's HTTP API did not answer, or refused
 
 Only `gchain_node.cli.main` turns one into an exit code.
 """
@@ -40,55 +40,61 @@ class ConfigurationError(NodeError):
     exit_code = 2
 
 
-class KeyAccessError(NodeError):
+class GenesisError(NodeError):
     exit_code = 3
-
-
-class SigningRefusedError(NodeError):
-    exit_code = 4
 
 
 class TransactionError(NodeError):
     """A transaction is refused with `code`; the message is one sentence for the person who sent it."""
 
-    exit_code = 5
+    exit_code = 4
 
     def __init__(self, code: Code, message: str, *, remedy: str | None = None) -> None:
         super().__init__(message, remedy=remedy)
         self.code = code
 
 
-class ContributionError(NodeError):
+class VerificationError(NodeError):
+    exit_code = 5
+
+
+class NotEnoughTrustError(VerificationError):
+    pass
+
+
+class ExpiredTrustError(VerificationError):
+    pass
+
+
+class StateError(NodeError):
     exit_code = 6
 
 
-class GenesisError(NodeError):
-    exit_code = 6
+class CorruptStateError(StateError):
+    pass
 
 
-class StoreError(NodeError):
+class KeyAccessError(NodeError):
     exit_code = 7
 
 
-class CorruptStoreError(StoreError):
+class KeyUnavailable(KeyAccessError):  # noqa: N818 -- the field's word
     pass
 
 
-class EngineError(NodeError):
+class SigningRefused(NodeError):  # noqa: N818 -- the field's word: a signer refuses
     exit_code = 8
 
 
-class ProofError(NodeError):
+class EngineError(NodeError):
     exit_code = 9
 
 
-class NotEnoughTrustError(ProofError):
-    pass
+class ApiError(NodeError):
+    """`status`: the HTTP status, where there was an answer."""
 
-
-class ExpiredTrustError(ProofError):
-    pass
-
-
-class LedgerUnreachableError(NodeError):
     exit_code = 10
+
+    def __init__(self, message: str, *, status: int | None = None, remedy: str | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.status = status
