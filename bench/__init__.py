@@ -1,0 +1,1 @@
+"""Measurements of the kit, each beside its alternative in one run; `python -m bench` writes docs/measurements.md."""

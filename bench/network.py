@@ -1,0 +1,130 @@
+"""Four validators of the pinned CometBFT on loopback, with its built-in key-value app or with any ABCI app beside it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from gchain.toolchain import program_path
+
+__all__ = ["Testnet", "testnet"]
+
+
+@dataclass(frozen=True)
+class Testnet:
+    """A running network: `homes` are the nodes' directories, `rpcs` their RPC addresses."""
+
+    homes: list[Path]
+    rpcs: list[str]
+
+
+def _set(config: str, key: str, value: str) -> str:
+    return re.sub(rf"(?m)^{re.escape(key)} = .*$", f"{key} = {value}", config, count=1)
+
+
+def _configure(home: Path, index: int, port: int, peers: str, proxy_app: str, timeout_commit: str) -> None:
+    path = home / "config" / "config.toml"
+    config = path.read_text()
+    head, _, rest = config.partition("[rpc]")
+    rpc, _, p2p = rest.partition("[p2p]")
+    head = _set(head, "proxy_app", f'"{proxy_app}"')
+    rpc = _set(rpc, "laddr", f'"tcp://127.0.0.1:{port + 10 * index + 1}"')
+    rpc = _set(rpc, "pprof_laddr", '""')
+    p2p = _set(p2p, "laddr", f'"tcp://127.0.0.1:{port + 10 * index}"')
+    p2p = _set(p2p, "persistent_peers", f'"{peers}"')
+    p2p = _set(p2p, "addr_book_strict", "false")
+    p2p = _set(p2p, "allow_duplicate_ip", "true")
+    p2p = _set(p2p, "pex", "false")
+    p2p = _set(p2p, "timeout_commit", f'"{timeout_commit}"')
+    path.write_text(f"{head}[rpc]{rpc}[p2p]{p2p}")
+
+
+def _peers(homes: list[Path], port: int) -> str:
+    def peer_id(home: Path) -> str:
+        done = subprocess.run(
+            [program_path("cometbft"), "show-node-id", "--home", home], capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    return ",".join(f"{peer_id(home)}@127.0.0.1:{port + 10 * i}" for i, home in enumerate(homes))
+
+
+def _wait_for_height(rpc: str, height: int, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            status = httpx.get(f"{rpc}/status", timeout=2).json()["result"]["sync_info"]
+            if int(status["latest_block_height"]) >= height:
+                return
+        except (httpx.HTTPError, KeyError, ValueError):
+            pass
+        time.sleep(0.1)
+    raise TimeoutError(f"{rpc} did not reach height {height} in {seconds:.0f} s")
+
+
+def _start(stack: ExitStack, command: list[str], log: Path) -> None:
+    out = stack.enter_context(log.open("w"))
+    process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
+
+    def stop() -> None:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    stack.callback(stop)
+
+
+@contextmanager
+def testnet(
+    directory: Path,
+    *,
+    port: int,
+    validators: int = 4,
+    proxy_app: Callable[[Path], str] = lambda _: "kvstore",
+    app_command: Callable[[Path], list[str]] | None = None,
+    genesis: Callable[[dict[str, object]], dict[str, object]] = lambda document: document,
+    timeout_commit: str = "500ms",
+) -> Iterator[Testnet]:
+    """Run a network for the length of the `with` block.
+
+    Args:
+        directory: an empty directory for the nodes' homes.
+        port: the first of `10 * validators` loopback ports.
+        proxy_app: the app's address for a node's home; `kvstore` is CometBFT's own app.
+        app_command: the command that serves the app of a node's home, where it is another process.
+        genesis: what to change in the genesis document that CometBFT made.
+
+    Raises:
+        TimeoutError: the network made no second block within 30 s.
+    """
+    cometbft = str(program_path("cometbft"))
+    subprocess.run(
+        [cometbft, "testnet", "--v", str(validators), "--o", str(directory), "--populate-persistent-peers=false"],
+        check=True,
+        capture_output=True,
+    )
+    homes = [directory / f"node{i}" for i in range(validators)]
+    document = json.dumps(genesis(json.loads((homes[0] / "config" / "genesis.json").read_text())))
+    peers = _peers(homes, port)
+    rpcs = [f"http://127.0.0.1:{port + 10 * i + 1}" for i in range(validators)]
+    with ExitStack() as stack:
+        for index, home in enumerate(homes):
+            (home / "config" / "genesis.json").write_text(document)
+            _configure(home, index, port, peers, proxy_app(home), timeout_commit)
+            if app_command:
+                _start(stack, app_command(home), home / "app.log")
+            _start(stack, [cometbft, "start", "--home", str(home)], home / "engine.log")
+        for rpc in rpcs:
+            _wait_for_height(rpc, 2, 30)
+        yield Testnet(homes, rpcs)
