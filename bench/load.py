@@ -1,7 +1,7 @@
 """An open-loop load on a CometBFT RPC: transactions offered at a fixed rate, counted when a block holds them.
 
-`broadcast_tx_sync` answering 0 does not mean queued, so only what the blocks hold counts as committed, and what is in flight is
-bounded: past the knee an unbounded load measures the collapse and not the ledger.
+`broadcast_tx_sync` answering 0 does not mean queued, so only what the blocks hold counts as committed, and what is in
+flight is bounded: past the knee an unbounded load measures the collapse and not the ledger.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["LoadResult", "run_load"]
 
 @dataclass
 class LoadResult:
-    """What one run gave: rates in transactions a second, latencies in seconds from just before the POST to the block."""
+    """What one run gave: rates in transactions a second, latencies in seconds from before the POST to the block."""
 
     offered_rate: float
     seconds: float

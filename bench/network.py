@@ -1,4 +1,4 @@
-"""Four validators of the pinned CometBFT on loopback, with its built-in key-value app or with any ABCI app beside it."""
+"""Four validators of the pinned CometBFT on loopback, with its built-in key-value app or with an ABCI app beside it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import httpx
 
 from gchain.toolchain import program_path
 
-__all__ = ["Testnet", "testnet"]
+__all__ = ["Testnet", "run_testnet"]
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def _start(stack: ExitStack, command: list[str], log: Path) -> None:
 
 
 @contextmanager
-def testnet(
+def run_testnet(
     directory: Path,
     *,
     port: int,
