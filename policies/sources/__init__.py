@@ -1,0 +1,1 @@
+"""The six sources of a graph: one module a stage."""
