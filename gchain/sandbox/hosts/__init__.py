@@ -1,0 +1,1 @@
+"""Real Debian hosts, one for each instance of the local cloud, in systemd-nspawn."""
