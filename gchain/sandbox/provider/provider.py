@@ -76,7 +76,7 @@ class Provider:
         identity = kind.create(op, complete)
         try:
             kind.settle(op, identity, complete)
-            return identity, self._outputs_of(kind, op, identity, new)
+            return identity, self._outputs_of(kind, op, identity, new, complete)
         except GchainError as error:
             raise IncompleteError(identity, complete, new, str(error)) from error
 
@@ -99,7 +99,7 @@ class Provider:
             kind.update(op, identity, Change(before, state, now, names))
         if kind.taggable:
             self._retag(kind, op, identity, state, now)
-        return self._outputs_of(kind, op, identity, now)
+        return self._outputs_of(kind, op, identity, now, state | now)
 
     def delete(self, token: str, identity: str, state: Properties) -> None:
         resource_type(token).delete(self._operation(state), identity, state)
@@ -118,8 +118,10 @@ class Provider:
         if removed or wanted != had:
             kind.retag(op, identity, state, wanted, removed)
 
-    def _outputs_of(self, kind: ResourceType, op: Operation, identity: str, inputs: Properties) -> Properties:
-        live = kind.read(op, identity, inputs)
+    def _outputs_of(
+        self, kind: ResourceType, op: Operation, identity: str, inputs: Properties, known: Properties
+    ) -> Properties:
+        live = kind.read(op, identity, known)
         if live is None:
             raise GchainError(f"{kind.type_name} {identity}: the cloud does not know it right after changing it")
         live |= {"region": op.region} if kind.regional else {}
@@ -132,7 +134,9 @@ class Provider:
         result = dict(live)
         for item in kind.inputs:
             given = inputs.get(item.name)
-            if given is not None and (item.write_only or item.equal(result.get(item.name), given)):
+            if given is None and item.when_given and inputs:
+                result.pop(item.name, None)
+            elif given is not None and (item.write_only or item.equal(result.get(item.name), given)):
                 result[item.name] = given
         if kind.taggable:
             result |= self._split_tags(live.get("tags") or {}, inputs.get("tags") or {})

@@ -12,7 +12,8 @@ from gchain.sandbox.provider.schema import ResourceType
 __all__ = ["known_tokens", "resource_type"]
 
 _SERVICES = {
-    "ec2": ("ec2_network", "ec2_security"),
+    "ec2": ("ec2_network", "ec2_security", "ec2_routing", "ec2_acl", "ec2_peering", "ec2_endpoint", "ebs"),
+    "ebs": ("ebs",),
     "vpc": ("ec2_security",),
 }
 """Files under services/ that hold the types of a module of pulumi-aws (the part between `aws:` and `/`)."""

@@ -86,6 +86,7 @@ class Input:
     computed: bool = False
     autoname: bool = False
     write_only: bool = False
+    when_given: bool = False
     equal: Equality = same_value
     fields: tuple[Input, ...] = ()
 

@@ -97,8 +97,8 @@ class SecurityGroup(Ec2Object):
         Input("name", member="GroupName", replace=True, autoname=True),
         Input("description", default="Managed by Pulumi", replace=True),
         Input("vpcId", required=True, replace=True),
-        Input("ingress", member=None, computed=True, equal=_same_rules, fields=_RULE),
-        Input("egress", member=None, computed=True, equal=_same_rules, fields=_RULE),
+        Input("ingress", member=None, computed=True, when_given=True, equal=_same_rules, fields=_RULE),
+        Input("egress", member=None, computed=True, when_given=True, equal=_same_rules, fields=_RULE),
         Input("revokeRulesOnDelete", member=None, default=False, write_only=True),
     )
     outputs: ClassVar[tuple[str, ...]] = ("arn", "ownerId")
@@ -216,8 +216,9 @@ class SecurityGroupRule(Ec2Object):
     def _description(self, op: Operation, rule: Mapping[str, Any], group: str) -> str | None:
         """moto leaves the text of a group-to-group rule out of the rule API; the description of the group has it."""
         answer = op.call("ec2.describe_security_groups", GroupIds=[rule["GroupId"]])["SecurityGroups"][0]
+        compared = ("IpProtocol",) if rule["IpProtocol"] == "-1" else ("IpProtocol", "FromPort", "ToPort")
         for permission in answer.get("IpPermissionsEgress" if self.egress else "IpPermissions") or []:
-            if all(permission.get(key) == rule.get(key) for key in ("IpProtocol", "FromPort", "ToPort")):
+            if all(permission.get(key) == rule.get(key) for key in compared):
                 for pair in permission.get("UserIdGroupPairs") or []:
                     if pair["GroupId"] == group:
                         return pair.get("Description") or None
