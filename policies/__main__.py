@@ -44,7 +44,7 @@ def make_session(stack: str, config: dict[str, str], dry_run: bool) -> PackSessi
     loaded = environment.load(name)
     keeper = loaded.consortium.convenor if foundation else member
     evidence = _evidence_directory(stack, name, keeper)
-    return PackSession(ZonePolicy.of(loaded), stack, member, dry_run, evidence, _ask_the_cloud)
+    return PackSession(ZonePolicy.of(loaded), stack, member, dry_run, evidence, _ask_the_cloud, _variables())
 
 
 def _evidence_directory(stack: str, name: str, member: str) -> Path | None:
@@ -59,6 +59,10 @@ def _evidence_directory(stack: str, name: str, member: str) -> Path | None:
         workspace = Workspace.of_environment(name)
     directory = workspace.member(member)
     return directory.evidence if directory.root.is_dir() else None
+
+
+def _variables() -> dict[str, str | None]:
+    return {name: os.environ.get(name) for name in ("PULUMI_SKIP_UPDATE_CHECK", "PULUMI_BACKEND_URL")}
 
 
 def _ask_the_cloud(bucket: str) -> str | None:

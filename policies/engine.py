@@ -47,9 +47,12 @@ def evaluate(
     return found
 
 
-def judge_resource(rule: Rule, resource: Resource, at: Context) -> Finding | None:
-    """What `rule` says of one resource by its own properties; None where it does not judge that type."""
-    checks = list(_checks_of(rule, resource, at))
+def judge_resource(rule: Rule, resource: Resource, at: Context, *, alone: bool = True) -> Finding | None:
+    """What `rule` says of one resource; None where it does not judge that type.
+
+    `alone` leaves out the checks that need the resource's children, as while a stack is still being made.
+    """
+    checks = list(_checks_of(rule, resource, at, alone=alone))
     if not checks:
         return None
     outcomes: list[tuple[Outcome, str]] = [_run(check) for check in checks]
@@ -77,19 +80,17 @@ def _judge(rule: Rule, at: Context) -> Iterator[Finding]:
 
 
 def _judge_resources(rule: Rule, at: Context) -> Iterator[Finding]:
-    everything = any(not types for types, _ in rule.located_checks)
-    chosen = at.graph.resources if everything else at.graph.of_type(*sorted(rule.types & at.graph.types))
-    for resource in chosen:
-        if (finding := judge_resource(rule, resource, at)) is not None:
+    some = at.graph.of_type(*sorted(rule.types & at.graph.types))
+    for resource in at.graph.resources if rule.judges_every_type else some:
+        if (finding := judge_resource(rule, resource, at, alone=False)) is not None:
             yield finding
 
 
 def _unlisted(rule: Rule, at: Context) -> Iterator[Finding]:
     """What the source could not list, it cannot have cleared."""
     reads = {read["type"] for read in rule.entry.reads if "type" in read} | rule.types
-    everything = any(not types for types, _ in rule.located_checks)
     for name, reason in at.graph.unavailable.items():
-        if everything or name in reads:
+        if rule.judges_every_type or name in reads:
             yield _about_stage(rule, at, Outcome.INDETERMINATE, f"{name} could not be listed: {reason}")
 
 
@@ -108,11 +109,11 @@ def _judge_hosts(rule: Rule, at: Context) -> Iterator[Finding]:
         yield Finding(rule.id, f"host/{name}", at.stage, outcome, message, _digest_of(f"host/{name}", at))
 
 
-def _checks_of(rule: Rule, resource: Resource, at: Context) -> Iterator[Callable[[], Iterator[str]]]:
+def _checks_of(rule: Rule, resource: Resource, at: Context, *, alone: bool) -> Iterator[Callable[[], Iterator[str]]]:
     view = at.view(resource)
     for check in rule.resource_checks.get(resource.type, ()):
         yield lambda check=check: check(view, at)  # type: ignore[misc]
-    for types, located in rule.located_checks:
+    for types, located in rule.located_checks if alone else [*rule.located_checks, *rule.related_checks]:
         if not types or resource.type in types:
             yield lambda located=located: located(resource, at)  # type: ignore[misc]
 
@@ -139,7 +140,7 @@ def _about_stage(rule: Rule, at: Context, outcome: Outcome, message: str) -> Fin
 
 
 def _nothing_to_judge(rule: Rule, at: Context) -> Finding:
-    if at.stage in CLOUD_STAGES and (rule.types or rule.located_checks or at.stage in rule.whole_checks):
+    if at.stage in CLOUD_STAGES and (rule.types or rule.judges_every_type or at.stage in rule.whole_checks):
         return _about_stage(rule, at, Outcome.NOT_APPLICABLE, "nothing of this kind is there")
     return _about_stage(rule, at, Outcome.INDETERMINATE, f"no check of this rule covers the {at.stage} stage")
 

@@ -50,6 +50,7 @@ class PackSession:
     dry_run: bool
     evidence: Path | None = None
     bucket_lookup: BucketLookup | None = None
+    variables: dict[str, str | None] = field(default_factory=dict)
     _seen: dict[str, Resource] = field(default_factory=dict)
     _told: set[tuple[str, str]] = field(default_factory=set)
 
@@ -65,7 +66,8 @@ class PackSession:
 
     def analyze_stack(self, resources: Iterable[Resource]) -> list[Answer]:
         """Judge the whole stack once every resource is done; in an update, keep the record that go-live reads."""
-        graph = Graph([self._merged(each) for each in resources], bucket_lookup=self.bucket_lookup)
+        merged = [self._merged(each) for each in resources]
+        graph = Graph(merged, {"env": self.variables}, bucket_lookup=self.bucket_lookup)
         findings = evaluate(graph, self.zone, Stage.PLAN, member=self.member)
         if self.evidence is not None and not self.dry_run:
             _write_record(record_path(self.evidence, self.stack), self._record(findings))

@@ -100,6 +100,7 @@ class Rule:
     remedy: str
     resource_checks: dict[str, list[ResourceCheck]] = field(default_factory=dict)
     located_checks: list[tuple[frozenset[str], LocatedCheck]] = field(default_factory=list)
+    related_checks: list[tuple[frozenset[str], LocatedCheck]] = field(default_factory=list)
     whole_checks: dict[Stage, list[WholeCheck]] = field(default_factory=dict)
     host_checks: list[ResourceCheck] = field(default_factory=list)
 
@@ -114,7 +115,13 @@ class Rule:
     @property
     def types(self) -> frozenset[str]:
         """The resource types that this rule judges one by one."""
-        return frozenset(self.resource_checks).union(*(types for types, _ in self.located_checks))
+        return frozenset(self.resource_checks).union(
+            *(types for types, _ in [*self.located_checks, *self.related_checks])
+        )
+
+    @property
+    def judges_every_type(self) -> bool:
+        return any(not types for types, _ in self.located_checks)
 
     def on(self, *types: str) -> Callable[[ResourceCheck], ResourceCheck]:
         """A check of each resource of these types, by its properties."""
@@ -131,6 +138,15 @@ class Rule:
 
         def register(check: LocatedCheck) -> LocatedCheck:
             self.located_checks.append((frozenset(types), check))
+            return check
+
+        return register
+
+    def related(self, *types: str) -> Callable[[LocatedCheck], LocatedCheck]:
+        """A check of each resource of these types together with others of the complete graph, such as its children."""
+
+        def register(check: LocatedCheck) -> LocatedCheck:
+            self.related_checks.append((frozenset(types), check))
             return check
 
         return register
