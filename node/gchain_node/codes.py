@@ -35,7 +35,6 @@ class Code(IntEnum):
     NONCE_TOO_OLD = 303
     OUT_OF_ORDER = 304
     FORMING = 305
-    EXPIRY_TOO_FAR = 306
 
     UNKNOWN_MODULE = 400
     UNKNOWN_ACTION = 401
@@ -93,7 +92,6 @@ TABLE: dict[Code, CodeEntry] = {
     Code.NONCE_TOO_OLD: CodeEntry("The number is below the window of the signer's last 1,024 numbers.", True),
     Code.OUT_OF_ORDER: CodeEntry("Strict order was asked for, and the number is not the next one.", True),
     Code.FORMING: CodeEntry("The consortium is forming: only membership and governance transactions pass.", True),
-    Code.EXPIRY_TOO_FAR: CodeEntry("The expiry height is further ahead than the ledger remembers.", True),
     Code.UNKNOWN_MODULE: CodeEntry("There is no such module.", False),
     Code.UNKNOWN_ACTION: CodeEntry("The module has no such action.", False),
     Code.BAD_ARGUMENTS: CodeEntry("An argument is missing, unknown, or of the wrong kind.", False),

@@ -1,0 +1,220 @@
+"""The ledger's state machine, as both engines call it (ABCI 2.0 in plain values).
+
+Pure apart from the store given to it: no clock (block time alone), no sockets, no randomness, no floats. Rules:
+
+    * `init_chain` comes once, before any block, and is the state of height 0.
+    * `finalize_block` computes and keeps its result in memory; it MAY be called again for the same height, and the last
+      call counts. Nothing is persisted.
+    * `commit` persists the last finalized height, whole or not at all. It counts as durable when it returns.
+    * `check_tx` and `query` MAY be called from other threads than the rest, at any time: a check waits for a running
+      commit, never for a block being computed. `finalize_block`, `commit`, `init_chain` and the proposal methods MUST
+      come from one thread at a time, in the order of the protocol.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+
+from gchain_node import __version__, genesis, queries, snapshots
+from gchain_node.delivery import Delivery, Moment
+from gchain_node.errors import EngineError
+from gchain_node.messages import (
+    Attribute,
+    Block,
+    BlockResult,
+    Event,
+    Info,
+    InitChain,
+    InitChainResult,
+    Misbehavior,
+    QueryResult,
+    Snapshot,
+    SnapshotAnswer,
+    TxResult,
+    ValidatorUpdate,
+)
+from gchain_node.state import Nothing, State
+from gchain_node.store import Batch, Store
+from gchain_node.tree import Tree
+from gchain_node.tx import tx_hash
+from gchain_node.verified import VerifiedTransactions
+
+__all__ = ["APP_VERSION", "App"]
+
+APP_VERSION = 1
+
+
+class App:
+    """One ledger over one store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._tree = Tree(store.page)
+        self._delivery = Delivery(VerifiedTransactions())
+        self._lock = threading.RLock()
+        self._check_state = State(store)
+        self._pending: tuple[Batch, int] | None = None
+        self._snapshots = snapshots.Snapshots(store)
+        self._read_meta()
+
+    @property
+    def chain_id(self) -> str:
+        """Empty before `init_chain`."""
+        return self._chain_id
+
+    def info(self) -> Info:
+        store = self._store
+        app_hash = store.app_hash if store.height else b""
+        return Info(store.height, app_hash, __version__, APP_VERSION, self.chain_id)
+
+    def init_chain(self, request: InitChain) -> InitChainResult:
+        """Build the state of height 0 from genesis, and persist it. Raises `GenesisError`, `EngineError`."""
+        if self._store.height:
+            raise EngineError(f"the store is at height {self._store.height}: a ledger starts once")
+        with self._lock:
+            state = State(Nothing())
+            genesis.initial_state(state, request)
+            changes = state.changes()
+            change = Tree(lambda _: None).update(changes)
+            meta = {"chain_id": request.chain_id.encode(), "time_ns": request.time_ns.to_bytes(8, "big")}
+            meta["initial_height"] = request.initial_height.to_bytes(8, "big")
+            self._store.replace_all(Batch(0, change.root, changes, change.pages, meta))
+            self._read_meta()
+            self._check_state = State(self._store)
+        return InitChainResult(change.root)
+
+    def check_tx(self, raw: bytes, recheck: bool = False) -> TxResult:
+        """Whether the mempool should keep a transaction: what a block made now would answer.
+
+        `recheck` is for one that was accepted before a block; it is judged alike, its signature is remembered.
+        """
+        with self._lock:
+            moment = Moment(self.chain_id, self._next_height(), self._last_time_ns)
+            return self._delivery.check(self._check_state, raw, moment)
+
+    def prepare_proposal(self, txs: Sequence[bytes], max_bytes: int, height: int, time_ns: int) -> list[bytes]:
+        """The transactions to propose, in the mempool's order: plausible ones, each once, as many as fit.
+
+        `max_bytes` counts as the engine does: each transaction with its protobuf tag and length.
+        """
+        chosen: list[bytes] = []
+        room = max_bytes
+        for raw in self._plausible(txs, Moment(self.chain_id, height, time_ns)):
+            room -= _wire_size(raw)
+            if room < 0:
+                break
+            chosen.append(raw)
+        return chosen
+
+    def process_proposal(self, txs: Sequence[bytes], height: int, time_ns: int) -> bool:
+        """False for a block that holds what could never be valid: undecodable, foreign, forged, expired, twice."""
+        return len(self._plausible(txs, Moment(self.chain_id, height, time_ns))) == len(txs)
+
+    def finalize_block(self, block: Block) -> BlockResult:
+        """Compute a height. Raises `EngineError` if it is not the next one."""
+        if block.height != self._next_height():
+            raise EngineError(f"block {block.height} was delivered; the next height is {self._next_height()}")
+        state = State(self._store)
+        moment = Moment(self.chain_id, block.height, block.time_ns)
+        updates: list[ValidatorUpdate] = []
+        results = tuple(self._delivery.deliver(state, raw, moment, updates) for raw in block.txs)
+        events = tuple(_report(state, found, block.height) for found in block.misbehavior)
+        changes = state.changes()
+        if changes:
+            change = self._tree.update(changes)
+            root, pages = change.root, change.pages
+        else:
+            root, pages = self._store.app_hash, {}
+        meta = {"time_ns": block.time_ns.to_bytes(8, "big")}
+        self._pending = Batch(block.height, root, changes, pages, meta), block.time_ns
+        return BlockResult(results, _last_per_key(updates), root, events)
+
+    def commit(self) -> int:
+        """Persist the finalized height. Returns the lowest height whose blocks the engine must keep (0: all of them).
+
+        Raises:
+            EngineError: nothing was finalized.
+            StateError: it could not be written; the store is at the height before.
+        """
+        if self._pending is None:
+            raise EngineError("commit without a finalized block")
+        batch, time_ns = self._pending
+        with self._lock:
+            self._store.commit(batch)
+            self._last_time_ns = time_ns
+            self._pending = None
+            self._check_state = State(self._store)
+            self._snapshots.take(batch.height, batch.app_hash)
+        return 0
+
+    def query(self, path: str, data: bytes = b"", height: int = 0, prove: bool = False) -> QueryResult:
+        """A committed value by its path (or, with an empty path, by `data`), with evidence of presence or absence.
+
+        Height 0 means the latest. Other heights are answered only while they are the latest.
+        """
+        with self._lock:
+            return queries.answer(self._store, self._tree, path.strip("/").encode() or data, height, prove)
+
+    def list_snapshots(self) -> list[Snapshot]:
+        return self._snapshots.listed()
+
+    def load_snapshot_chunk(self, height: int, format_: int, chunk: int) -> bytes:
+        """Empty if there is no such chunk."""
+        return self._snapshots.load(height, format_, chunk)
+
+    def offer_snapshot(self, snapshot: Snapshot, app_hash: bytes) -> SnapshotAnswer:
+        return self._snapshots.offer(snapshot, app_hash)
+
+    def apply_snapshot_chunk(self, index: int, chunk: bytes, sender: str) -> SnapshotAnswer:
+        with self._lock:
+            answer = self._snapshots.apply(index, chunk)
+            self._check_state = State(self._store)
+            self._read_meta()
+        return answer
+
+    def _read_meta(self) -> None:
+        meta = self._store.meta
+        self._chain_id = (meta("chain_id") or b"").decode()
+        self._last_time_ns = int.from_bytes(meta("time_ns") or b"", "big")
+        self._initial_height = int.from_bytes(meta("initial_height") or b"\x01", "big")
+
+    def _next_height(self) -> int:
+        return self._store.height + 1 if self._store.height else self._initial_height
+
+    def _plausible(self, txs: Iterable[bytes], moment: Moment) -> list[bytes]:
+        state = State(self._store)
+        seen: set[bytes] = set()
+        chosen = []
+        for raw in txs:
+            name = tx_hash(raw)
+            if name not in seen and self._delivery.plausible(state, raw, moment):
+                seen.add(name)
+                chosen.append(raw)
+        return chosen
+
+
+def _wire_size(raw: bytes) -> int:
+    """Bytes of a transaction in the engine's block data: tag, varint length, content."""
+    return 1 + max(1, -(-len(raw).bit_length() // 7)) + len(raw)
+
+
+def _last_per_key(updates: list[ValidatorUpdate]) -> tuple[ValidatorUpdate, ...]:
+    """The engine refuses two updates of one key in a block: the last one is what the state says."""
+    last = {(update.key_type, update.public_key): update for update in updates}
+    return tuple(last[key] for key in sorted(last))
+
+
+def _report(state: State, found: Misbehavior, height: int) -> Event:
+    """Write down what the engine reported, for governance to act on."""
+    address = found.address.hex()
+    entry = {
+        "kind": found.kind,
+        "address": found.address,
+        "power": found.power,
+        "height": found.height,
+        "time_ns": found.time_ns,
+        "reported": height,
+    }
+    state.put(f"governance/misbehavior/{found.height}-{address}", entry)
+    return Event("misbehavior", (Attribute("address", address), Attribute("kind", found.kind)))

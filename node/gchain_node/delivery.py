@@ -1,0 +1,142 @@
+"""One transaction against the state: admission, then the module's action. The same code for mempool and block.
+
+A transaction that is not admitted (unknown key, bad signature, replay, expiry, phase) writes nothing. One that is
+admitted uses its number, also when the action refuses it.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+
+from gchain_node import cbor, replay
+from gchain_node.codes import Code
+from gchain_node.errors import TransactionError
+from gchain_node.messages import Attribute, Event, TxResult, ValidatorUpdate
+from gchain_node.modules import MODULES, OPEN_WHILE_FORMING
+from gchain_node.modules.context import Action, Context, Signer
+from gchain_node.state import State
+from gchain_node.tx import SignedTx
+from gchain_node.verified import VerifiedTransactions
+
+__all__ = ["Delivery", "Moment"]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Which block a transaction is judged for."""
+
+    chain_id: str
+    height: int
+    time_ns: int
+
+
+class Delivery:
+    """Applies transactions; holds nothing but the memory of good signatures."""
+
+    def __init__(self, verified: VerifiedTransactions) -> None:
+        self._verified = verified
+
+    def check(self, state: State, raw: bytes, moment: Moment) -> TxResult:
+        """What `deliver` would answer now. Only success leaves a trace, so that a follow-up sees it."""
+        try:
+            signed = self._verified.decode(raw)
+            with state.transaction():
+                context = self._admit(state, signed, moment)
+                result = _run(context, signed)
+        except TransactionError as error:
+            return _refusal(raw, error)
+        return result
+
+    def deliver(self, state: State, raw: bytes, moment: Moment, updates: list[ValidatorUpdate]) -> TxResult:
+        """Apply a transaction of a block; `updates` gains what the engine must be told."""
+        try:
+            signed = self._verified.decode(raw)
+            with state.transaction():
+                context = self._admit(state, signed, moment)
+            with state.transaction():
+                result = _run(context, signed)
+        except TransactionError as error:
+            return _refusal(raw, error)
+        updates.extend(context.validator_updates)
+        return result
+
+    def plausible(self, state: State, raw: bytes, moment: Moment) -> bool:
+        """False for a transaction that could never be valid in this block, whatever stands before it."""
+        try:
+            signed = self._verified.decode(raw)
+            _check_moment(signed, moment)
+            entry = state.get(f"keys/{signed.envelope.kid.hex()}")
+            if entry is not None:
+                self._verified.verify(signed, entry["public_key"])
+        except TransactionError:
+            return False
+        return True
+
+    def _admit(self, state: State, signed: SignedTx, moment: Moment) -> Context:
+        _check_moment(signed, moment)
+        signer = self._authenticate(state, signed)
+        action_of(signed)
+        if signed.tx.module not in OPEN_WHILE_FORMING and state.get("consortium")["phase"] != "live":
+            raise TransactionError(
+                Code.FORMING,
+                f"the consortium is forming: {signed.tx.module}/{signed.tx.action} waits until the ledger is live",
+            )
+        replay.use(state, signer.name, signed.tx.nonce, ordered=signed.tx.ordered)
+        return Context(state, moment.chain_id, moment.height, moment.time_ns, signer)
+
+    def _authenticate(self, state: State, signed: SignedTx) -> Signer:
+        kid = signed.envelope.kid
+        entry = state.get(f"keys/{kid.hex()}")
+        if entry is None:
+            raise TransactionError(Code.UNKNOWN_KEY, f"key {kid.hex()} belongs to no member or officer of this ledger")
+        signer = Signer(entry["member"], entry["officer"], kid)
+        if signed.tx.signer != signer.name:
+            raise TransactionError(
+                Code.SIGNER_MISMATCH, f"the key is {signer.name}'s, the transaction says {signed.tx.signer}"
+            )
+        self._verified.verify(signed, entry["public_key"])
+        if state.get(f"members/{signer.member}")["status"] != "active":
+            raise TransactionError(Code.MEMBER_SUSPENDED, f"member {signer.member} is suspended")
+        return signer
+
+
+def action_of(signed: SignedTx) -> Action:
+    """The action that a transaction names. Raises `TransactionError`."""
+    module = MODULES.get(signed.tx.module)
+    if module is None:
+        raise TransactionError(
+            Code.UNKNOWN_MODULE, f"there is no module {signed.tx.module}; there are {', '.join(MODULES)}"
+        )
+    if signed.tx.action not in module:
+        raise TransactionError(
+            Code.UNKNOWN_ACTION, f"{signed.tx.module} has no action {signed.tx.action}; it has {', '.join(module)}"
+        )
+    return module[signed.tx.action]
+
+
+def _check_moment(signed: SignedTx, moment: Moment) -> None:
+    if signed.tx.chain_id != moment.chain_id:
+        raise TransactionError(
+            Code.WRONG_CHAIN, f"the transaction is for {signed.tx.chain_id}, this is {moment.chain_id}"
+        )
+    if signed.tx.expires_height < moment.height:
+        raise TransactionError(
+            Code.EXPIRED, f"the transaction expired at height {signed.tx.expires_height}; the block is {moment.height}"
+        )
+
+
+def _run(context: Context, signed: SignedTx) -> TxResult:
+    # A copy: the decoded transaction stays in memory for the next time, and actions may put arguments into the state.
+    effect = action_of(signed)(context, deepcopy(signed.tx.args))
+    attributes = (
+        Attribute("action", signed.tx.action),
+        Attribute("signer", signed.tx.signer),
+        *(Attribute(key, value) for key, value in effect.attributes.items()),
+    )
+    size = len(signed.raw)
+    return TxResult(Code.OK, cbor.encode(effect.data), "", size, size, (Event(signed.tx.module, attributes),))
+
+
+def _refusal(raw: bytes, error: TransactionError) -> TxResult:
+    return TxResult(int(error.code), b"", str(error), len(raw), len(raw))

@@ -1,0 +1,103 @@
+"""What an action of a module gets, gives back, and may refuse."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from gchain_node.codes import Code
+from gchain_node.errors import TransactionError
+from gchain_node.messages import ValidatorUpdate
+from gchain_node.state import State
+
+__all__ = ["Action", "Context", "Effect", "Signer", "choice", "identifier", "optional", "refuse", "required", "sealed"]
+
+T = TypeVar("T")
+_IDENTIFIER = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Whose key signed: a member itself, or one of its officers."""
+
+    member: str
+    officer: str | None
+    kid: bytes
+
+    @property
+    def name(self) -> str:
+        return self.member if self.officer is None else f"{self.member}/{self.officer}"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One transaction's surroundings. `validator_updates` collects what the engine must be told."""
+
+    state: State
+    chain_id: str
+    height: int
+    time_ns: int
+    signer: Signer
+    validator_updates: list[ValidatorUpdate] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """`data` is provable and is what a receipt shows; `attributes` are for indexes and live events alone."""
+
+    data: dict[str, Any]
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+Action = Callable[[Context, dict[str, Any]], Effect]
+
+
+def refuse(code: Code, message: str) -> TransactionError:
+    return TransactionError(code, message)
+
+
+def required(args: Mapping[str, Any], name: str, kind: type[T]) -> T:
+    """The argument `name`, which must be there and exactly of `kind`. Raises `TransactionError`."""
+    if name not in args:
+        raise TransactionError(Code.BAD_ARGUMENTS, f"argument {name} is missing")
+    value = args[name]
+    if type(value) is not kind:
+        raise TransactionError(
+            Code.BAD_ARGUMENTS, f"argument {name} is of kind {type(value).__name__}, {kind.__name__} expected"
+        )
+    return value
+
+
+def optional(args: Mapping[str, Any], name: str, kind: type[T]) -> T | None:
+    return required(args, name, kind) if name in args else None
+
+
+def identifier(args: Mapping[str, Any], name: str) -> str:
+    """A name in lower-case letters, digits, dot, dash and underscore: too plain to carry a person's details."""
+    value = required(args, name, str)
+    if not _IDENTIFIER.fullmatch(value):
+        raise TransactionError(
+            Code.BAD_ARGUMENTS,
+            f"argument {name} is {value[:60]!r}; 1 to 128 of a-z 0-9 . _ - expected, first and last one of a-z 0-9",
+        )
+    return value
+
+
+def choice(args: Mapping[str, Any], name: str, values: tuple[str, ...]) -> str:
+    value = required(args, name, str)
+    if value not in values:
+        raise TransactionError(
+            Code.BAD_ARGUMENTS, f"argument {name} is {value[:60]!r}; one of {', '.join(values)} expected"
+        )
+    return value
+
+
+def sealed(args: Mapping[str, Any], *names: str) -> None:
+    """Refuse arguments that the action does not know."""
+    unknown = sorted(set(args) - set(names))
+    if unknown:
+        raise TransactionError(
+            Code.BAD_ARGUMENTS, f"unknown argument {unknown[0][:60]!r}; known: {', '.join(names) or 'none'}"
+        )

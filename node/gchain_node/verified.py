@@ -1,0 +1,69 @@
+"""Memory of good signatures, so that a node verifies each transaction once.
+
+It says "these bytes carry a good signature of this key", which never changes, and never "this is allowed", which does.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+
+from gchain_node import tx
+from gchain_node.keys.public import load_public_key
+
+__all__ = ["VerifiedTransactions"]
+
+_MAX_BYTES = 64 * 1024 * 1024
+_MAX_KEYS = 4096
+
+
+class VerifiedTransactions:
+    """Decoded transactions by hash, and parsed keys by kid; both bounded, the oldest go first. Safe across threads."""
+
+    def __init__(self, max_bytes: int = _MAX_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._decoded: dict[bytes, tx.SignedTx] = {}
+        self._good: set[bytes] = set()
+        self._keys: dict[bytes, PublicKeyTypes] = {}
+        self._lock = threading.Lock()
+
+    def decode(self, raw: bytes) -> tx.SignedTx:
+        """`tx.decode`, or what it gave before. Raises `TransactionError`; failures are not remembered."""
+        name = tx.tx_hash(raw)
+        found = self._decoded.get(name)
+        if found is None:
+            found = tx.decode(raw)
+            with self._lock:
+                self._remember(found)
+        return found
+
+    def verify(self, signed: tx.SignedTx, public_key_der: bytes) -> None:
+        """`tx.verify` under the key whose SHA-256 is the envelope's kid. Raises `TransactionError`."""
+        if signed.hash in self._good:
+            return
+        tx.verify(signed.envelope, self._key(signed.envelope.kid, public_key_der))
+        with self._lock:
+            if signed.hash in self._decoded:
+                self._good.add(signed.hash)
+
+    def _key(self, kid: bytes, der: bytes) -> PublicKeyTypes:
+        key = self._keys.get(kid)
+        if key is None:
+            key = load_public_key(der)
+            with self._lock:
+                if len(self._keys) >= _MAX_KEYS:
+                    self._keys.clear()
+                self._keys[kid] = key
+        return key
+
+    def _remember(self, signed: tx.SignedTx) -> None:
+        if signed.hash in self._decoded:
+            return
+        self._decoded[signed.hash] = signed
+        self._bytes += len(signed.raw)
+        while self._bytes > self._max_bytes:
+            oldest = next(iter(self._decoded))
+            self._bytes -= len(self._decoded.pop(oldest).raw)
+            self._good.discard(oldest)
