@@ -55,8 +55,8 @@ def warnings(consortium: Consortium, zone: Zone) -> list[Finding]:
         )
     if len(set(sites)) < 4:
         message = (
-            f"{len(set(sites))} sites for {len(sites)} validators: the loss of one can leave two thirds of the votes or "
-            "fewer, and no block commits (LED-005); use a fourth site, or ask for a waiver that says so"
+            f"{len(set(sites))} sites for {len(sites)} validators: the loss of one can leave two thirds of the "
+            "votes or fewer, and no block commits (LED-005); use a fourth site, or ask for a waiver that says so"
         )
         found.append(_who(message, "members"))
     return found
@@ -161,9 +161,7 @@ def _convenor(consortium: Consortium) -> Iterator[Finding]:
 def _jurisdictions(zone: Zone, consortium: Consortium) -> Iterator[Finding]:
     for index, member in enumerate(consortium.members):
         if member.jurisdiction not in zone.jurisdictions:
-            message = (
-                f"{member.name} is under the law of {member.jurisdiction}, outside {', '.join(zone.jurisdictions)}"
-            )
+            message = f"{member.name} is under {member.jurisdiction} law, outside {', '.join(zone.jurisdictions)}"
             yield _who(message, "members", index, "jurisdiction")
 
 
@@ -178,9 +176,7 @@ def _placement(zone: Zone, consortium: Consortium) -> Iterator[Finding]:
         for position, host in enumerate(member.hosts):
             if host.availability_zone not in names:
                 near = _near(host.availability_zone, names)
-                message = (
-                    f"{host.availability_zone!r} is not an availability zone of {region.name} in zone.yaml; {near}"
-                )
+                message = f"{host.availability_zone!r} is not a zone of {region.name} in zone.yaml; {near}"
                 yield _who(message, "members", index, "hosts", position, "availability_zone")
 
 

@@ -179,7 +179,9 @@ class StackSettings(_Strict):
     hsm: Literal["none", "cloudhsm"] = "none"
     hsm_instance_type: str = "hsm2m.medium"
     hsm_module_path: str = Field(pattern=r"^/\S+\.so$", description="the PKCS#11 module on the hosts")
-    organization: bool = Field(description="the convenor's account is the organization's management account")
+    organization: Literal["create", "existing", "none"] = Field(
+        description="the foundation stack creates the organization, hangs guardrails on an existing one, or holds none"
+    )
     interface_endpoints: tuple[AwsService, ...] = Field(description="cloud services that hosts reach inside the VPC")
     flow_log_interval_seconds: Literal[60, 600] = 60
     deletion_protection: bool = Field(description="false only where environments come and go, such as a sandbox")

@@ -1,0 +1,1 @@
+"""Component resources, one file a concern: an arguments object, a class, children with `parent=self`."""
