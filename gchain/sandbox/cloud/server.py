@@ -11,6 +11,7 @@ from werkzeug.serving import make_server
 
 from gchain.sandbox.cloud import (
     block_public_access,
+    bucket_policies,
     cloudhsm,
     console,
     dhcp_options,
@@ -26,7 +27,7 @@ __all__ = ["application", "serve"]
 Environ = dict[str, Any]
 Application = Callable[[Environ, Any], Iterable[bytes]]
 
-EXTENSIONS = (block_public_access, cloudhsm, dhcp_options, ebs_encryption, endpoints, network_acls)
+EXTENSIONS = (block_public_access, bucket_policies, cloudhsm, dhcp_options, ebs_encryption, endpoints, network_acls)
 
 
 def application(company_token: str | None = None, consoles: Path | None = None) -> Application:
