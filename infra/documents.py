@@ -10,6 +10,7 @@ from typing import Any
 
 __all__ = [
     "Document",
+    "backend_policy",
     "bucket_policy",
     "endpoint_policy",
     "host_policy",
@@ -107,11 +108,29 @@ def bucket_policy(partition: str, bucket: str, writers: Mapping[str, str], accou
         writers: service principal -> key prefix.
     """
     arn = f"arn:{partition}:s3:::{bucket}"
-    deny: Document = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [arn, f"{arn}/*"]}
-    plain = deny | {"Sid": "DenyPlainHttp", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
-    old = deny | {"Sid": "DenyOldTls", "Condition": {"NumericLessThan": {"s3:TlsVersion": "1.2"}}}
     grants = [grant for service, prefix in writers.items() for grant in _service_writes(service, prefix, arn, account)]
-    return _document(plain, old, *grants)
+    return _document(*_transport(arn), *grants)
+
+
+def backend_policy(partition: str, bucket: str) -> Document:
+    """The bucket of stack states: modern TLS only, and nobody deletes a version or lets one expire."""
+    arn = f"arn:{partition}:s3:::{bucket}"
+    keep = {
+        "Sid": "KeepEveryVersion",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": ["s3:DeleteObjectVersion", "s3:PutLifecycleConfiguration", "s3:DeleteBucket"],
+        "Resource": [arn, f"{arn}/*"],
+    }
+    return _document(*_transport(arn), keep)
+
+
+def _transport(arn: str) -> list[Document]:
+    deny: Document = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [arn, f"{arn}/*"]}
+    return [
+        deny | {"Sid": "DenyPlainHttp", "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
+        deny | {"Sid": "DenyOldTls", "Condition": {"NumericLessThan": {"s3:TlsVersion": "1.2"}}},
+    ]
 
 
 def _service_writes(service: str, prefix: str, arn: str, account: str) -> list[Document]:

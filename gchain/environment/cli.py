@@ -50,3 +50,29 @@ def schema(to: Annotated[Path | None, typer.Option(help="directory to write to")
     for path in publish(to or directory() / "schema"):
         shown = path.relative_to(REPOSITORY) if path.is_relative_to(REPOSITORY) else path
         _console.print(str(shown), highlight=False)
+
+
+@app.command()
+def bootstrap(name: _Name, member: _Members = None, sandbox: _SandboxName = "default") -> None:
+    """Make each member's backend bucket, its key and the administrator key, with that member's own credentials."""
+    from gchain.stacks.bootstrap import bootstrap as make_backend
+    from gchain.stacks.site import site, workspace_of
+
+    found = environment.load(name)
+    workspace = workspace_of(name, sandbox)
+    for each in member or [one.name for one in found.consortium.members]:
+        make_backend(site(found, workspace, each), lambda line: _console.print(line, highlight=False))
+
+
+@app.command()
+def use(
+    name: _Name,
+    member: Annotated[str, typer.Option(help="the member whose stack to work on, or `foundation`")],
+    sandbox: _SandboxName = "default",
+    peers: Annotated[bool | None, typer.Option("--peers/--no-peers", help="round 2; otherwise as it is")] = None,
+) -> None:
+    """Print what a shell needs for plain `pulumi` in infra/: eval "$(gchain env use NAME --member MEMBER)"."""
+    from gchain.stacks.hand import hand_over
+    from gchain.stacks.site import site, workspace_of
+
+    print(hand_over(site(environment.load(name), workspace_of(name, sandbox), member), peers_open=peers))

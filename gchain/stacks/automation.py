@@ -6,7 +6,7 @@ The engine runs as its own process with the member's credentials alone. The same
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +22,10 @@ from gchain.sandbox.provider.install import install as install_local_provider
 from gchain.stacks import facts, ssh_key, stack_file
 from gchain.stacks.engine_events import Events
 from gchain.stacks.site import FOUNDATION, Site, site
+from gchain.toolchain.install import program_path
 from gchain.workspace import Workspace
 
-__all__ = ["Changes", "StackRun"]
+__all__ = ["Changes", "StackRun", "prepare"]
 
 _Progress = Callable[[str], None]
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -80,7 +81,7 @@ class StackRun:
             result = stack.up(policy_packs=self._packs, on_event=events, on_output=_ignore, suppress_outputs=True)
         if self._site.name != FOUNDATION:
             self._hand_out({name: output.value for name, output in result.outputs.items()})
-        return Changes(dict(result.summary.resource_changes or {}))
+        return _counted(result.summary.resource_changes)
 
     def preview(self, *, peers_open: bool = False) -> Changes:
         """What `up` would do.
@@ -91,14 +92,14 @@ class StackRun:
         stack = self._selected(peers_open)
         with self._explained("preview") as events:
             result = stack.preview(policy_packs=self._packs, on_event=events, on_output=_ignore)
-        return Changes({kind.value: count for kind, count in result.change_summary.items()})
+        return _counted(result.change_summary)
 
     def refresh(self) -> Changes:
         """Take into the state what was changed behind its back; the counts say what was found."""
         stack = self._selected(None)
         with self._explained("refresh") as events:
             result = stack.refresh(on_event=events, on_output=_ignore)
-        return Changes(dict(result.summary.resource_changes or {}))
+        return _counted(result.summary.resource_changes)
 
     def destroy(self) -> Changes:
         """Delete every resource of the stack, and the stack's record in the backend."""
@@ -107,7 +108,7 @@ class StackRun:
             result = stack.destroy(on_event=events, on_output=_ignore)
             stack.workspace.remove_stack(self._site.stack)
         stack_file.path(self._site).unlink(missing_ok=True)
-        return Changes(dict(result.summary.resource_changes or {}))
+        return _counted(result.summary.resource_changes)
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs (docs/interfaces.md, "Pulumi")."""
@@ -129,19 +130,13 @@ class StackRun:
     def _selected(self, peers_open: bool | None) -> automation.Stack:
         """The stack, made in the backend if need be; `None` keeps the round that its file says."""
         here = self._site
-        here.directory.pulumi_home.mkdir(parents=True, exist_ok=True)
-        if here.endpoint and urlsplit(here.endpoint).hostname in _LOOPBACK:
-            install_local_provider(here.directory.pulumi_home)
-        if peers_open:
-            pins = here.directory.root / "known-members.json"
-            facts.read_all(here.workspace.facts, here.environment, pins)
-        open_now = _is_open(stack_file.path(here)) if peers_open is None else peers_open
-        stack_file.write(here, peers_open=open_now)
+        prepare(here, peers_open=peers_open)
         options = automation.LocalWorkspaceOptions(
             work_dir=str(stack_file.INFRA),
             pulumi_home=str(here.directory.pulumi_home),
             env_vars=here.variables(),
             secrets_provider=here.secrets_provider,
+            pulumi_command=automation.PulumiCommand(root=str(program_path("pulumi").parent.parent)),
         )
         with self._explained("select"):
             return automation.create_or_select_stack(here.stack, work_dir=str(stack_file.INFRA), opts=options)
@@ -172,12 +167,28 @@ class StackRun:
         )
 
 
+def prepare(site: Site, *, peers_open: bool | None) -> None:
+    """Make ready what the engine reads: its home with the provider for a local cloud, the stack's file, verified facts.
+
+    Args:
+        peers_open: whether the stack is in round 2; `None` keeps what its file says.
+    """
+    home = site.directory.pulumi_home
+    home.mkdir(parents=True, exist_ok=True)
+    if site.endpoint and urlsplit(site.endpoint).hostname in _LOOPBACK:
+        install_local_provider(home)
+    open_now = stack_file.peers_open(site) if peers_open is None else peers_open
+    if open_now:
+        facts.read_all(site.workspace.facts, site.environment, site.directory.root / "known-members.json")
+    stack_file.write(site, peers_open=open_now)
+
+
+def _counted(changes: Mapping[automation.OpType, int] | None) -> Changes:
+    return Changes({automation.OpType(kind).value: count for kind, count in (changes or {}).items()})
+
+
 def _ignore(_: str) -> None:
     """The engine's display is not shown: events say the same, one line a resource."""
-
-
-def _is_open(path: Path) -> bool:
-    return path.is_file() and "gchain:peers: open" in path.read_text(encoding="utf-8")
 
 
 def _last_lines(text: str, count: int = 6) -> str:

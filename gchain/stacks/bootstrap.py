@@ -23,7 +23,6 @@ from infra import documents
 
 __all__ = ["bootstrap"]
 
-_RETENTION_DAYS = 30
 _PUBLIC_ACCESS_BLOCK = {
     "BlockPublicAcls": True,
     "IgnorePublicAcls": True,
@@ -97,6 +96,10 @@ def _ensure_key(site: Site, kms: Any) -> str:
 
 
 def _ensure_bucket(site: Site, s3: Any, key: str) -> None:
+    """Locked without a default retention: the engine's uploads carry no checksum header, which S3 then would ask for.
+
+    What keeps old versions instead is the bucket's policy, under which nobody deletes a version.
+    """
     if not _exists(s3, site.bucket):
         placed = {"LocationConstraint": site.member.region}
         s3.create_bucket(Bucket=site.bucket, CreateBucketConfiguration=placed, ObjectLockEnabledForBucket=True)
@@ -106,10 +109,7 @@ def _ensure_bucket(site: Site, s3: Any, key: str) -> None:
     default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
     encryption = {"Rules": [{"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": True}]}
     s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration=encryption)
-    retention = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": _RETENTION_DAYS}}
-    lock = {"ObjectLockEnabled": "Enabled", "Rule": retention}
-    s3.put_object_lock_configuration(Bucket=name, ObjectLockConfiguration=lock)
-    policy = documents.bucket_policy(site.environment.zone.partition, name, {}, site.member.account)
+    policy = documents.backend_policy(site.environment.zone.partition, name)
     s3.put_bucket_policy(Bucket=name, Policy=json.dumps(policy))
     tags = [{"Key": tag, "Value": value} for tag, value in _tags(site).items()]
     s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tags})

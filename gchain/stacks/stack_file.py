@@ -11,7 +11,7 @@ from gchain.stacks import ssh_key
 from gchain.stacks.site import FOUNDATION, Site
 from gchain.workspace import REPOSITORY
 
-__all__ = ["INFRA", "path", "write"]
+__all__ = ["INFRA", "path", "peers_open", "write"]
 
 INFRA = REPOSITORY / "infra"
 _HEADER = "# Written by gchain from the environment's files; edits are lost. Change environments/ instead.\n"
@@ -19,6 +19,13 @@ _HEADER = "# Written by gchain from the environment's files; edits are lost. Cha
 
 def path(site: Site) -> Path:
     return INFRA / f"Pulumi.{site.stack}.yaml"
+
+
+def peers_open(site: Site) -> bool:
+    """Whether the stack is in round 2 by its file; a stack without a file is not."""
+    target = path(site)
+    document = yaml.safe_load(target.read_text(encoding="utf-8")) if target.is_file() else {}
+    return bool((document.get("config") or {}).get("gchain:peers") == "open")
 
 
 def write(site: Site, *, peers_open: bool) -> Path:
