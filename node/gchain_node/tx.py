@@ -36,6 +36,7 @@ __all__ = [
     "decode",
     "decode_sign1",
     "kid_of",
+    "sig_structure",
     "sign",
     "sign_sign1",
     "tx_hash",
@@ -100,7 +101,7 @@ class CoseSign1:
     @property
     def to_be_signed(self) -> bytes:
         """Sig_structure of RFC 9052, section 4.4, with an empty external_aad."""
-        return cbor.encode(["Signature1", self.protected, b"", self.payload])
+        return sig_structure(self.protected, self.payload)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +122,15 @@ def kid_of(public_key: PublicKeyTypes) -> bytes:
     return hashlib.sha256(public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
 
 
+def sig_structure(protected: bytes, payload: bytes, external_aad: bytes = b"") -> bytes:
+    """What a COSE_Sign1 signature is over (RFC 9052, section 4.4)."""
+    return cbor.encode(["Signature1", protected, external_aad, payload])
+
+
 def sign_sign1(payload: bytes, key: SigningKey) -> bytes:
     """COSE_Sign1 over any payload: transactions, and approvals over a subject document."""
     protected = cbor.encode({1: ALGORITHMS[key.algorithm], 4: key.kid})
-    signature = key.sign(cbor.encode(["Signature1", protected, b"", payload]))
+    signature = key.sign(sig_structure(protected, payload))
     return _SIGN1_TAG + cbor.encode([protected, {}, payload, signature])
 
 
