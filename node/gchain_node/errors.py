@@ -13,6 +13,7 @@
     │   └── KeyUnavailable        the token is away for now: trying again may help
     ├── SigningRefused          the signer refuses: it would be a double signature
     ├── EngineError             the consensus engine is missing, of another version, or broke the protocol
+    │   └── EngineUnreachable     its RPC does not answer for now: trying again may help
     └── ApiError                a node's HTTP API did not answer, or refused
 
 Only `gchain_node.cli.main` turns one into an exit code.
@@ -88,6 +89,10 @@ class SigningRefused(NodeError):  # noqa: N818 -- the field's word: a signer ref
 
 class EngineError(NodeError):
     exit_code = 9
+
+
+class EngineUnreachable(EngineError):  # noqa: N818 -- the field's word
+    pass
 
 
 class ApiError(NodeError):

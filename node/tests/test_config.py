@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from gchain_node.config import Listen, load_config, parse_listen
 from gchain_node.errors import ConfigurationError
 

@@ -6,10 +6,11 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from gchain_node.engine.cometbft.framing import MAX_FRAME, FrameReader, encode_frame, encode_uvarint
-from gchain_node.errors import EngineError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gchain_node.engine.cometbft.framing import MAX_FRAME, FrameReader, encode_frame, encode_uvarint
+from gchain_node.errors import EngineError
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from gchain_node._proto import abci_pb2 as abci
 from gchain_node.engine.cometbft.framing import FrameReader, encode_frame, encode_uvarint
 from gchain_node.engine.cometbft.server import AbciServer

@@ -1,0 +1,111 @@
+"""The node's two HTTP applications: read-only status (plain, 8080) and the API (TLS, 8443), over one view.
+
+| route | status | API |
+| --- | --- | --- |
+| pages `/`, `/blocks/<h>`, `/transactions/<hash>`; reads `/v1/...`; `/healthz`, `/readyz`, `/openapi.json` | yes | yes |
+| `POST /v1/tx` | no | yes |
+| `/metrics` | no | with a client certificate of a registered member |
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Awaitable, Callable
+
+from anyio import to_thread
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gchain_node.api.answers import EXCEPTION_HANDLERS, Refusal
+from gchain_node.api.limits import RateLimit
+from gchain_node.api.middleware import Observe, SecurityHeaders
+from gchain_node.api.reads import Reads
+from gchain_node.api.submission import Submission
+from gchain_node.api.tls import LeafStore
+from gchain_node.api.view import LedgerView
+from gchain_node.api.web import Pages
+from gchain_node.metrics import CONTENT_TYPE, Metrics
+
+__all__ = ["api_application", "status_application"]
+
+
+def status_application(view: LedgerView, metrics: Metrics, *, max_body: int = 1_048_576) -> Starlette:
+    """Pages and reads, nothing that changes the ledger."""
+    return _application(_read_routes(view), metrics, max_body)
+
+
+def api_application(
+    view: LedgerView, metrics: Metrics, limit: RateLimit, *, leaf: LeafStore | None = None, max_body: int = 1_048_576
+) -> Starlette:
+    """Everything. Without `leaf` (the embedded engine on loopback) nobody has a client certificate."""
+    routes = [
+        *_read_routes(view),
+        Route("/v1/tx", Submission(view, limit).submit, methods=["POST"]),
+        Route("/metrics", _metrics_endpoint(metrics), methods=["GET"]),
+    ]
+    identify = [] if leaf is None else [Middleware(Identify, leaf=leaf)]
+    return _application(routes, metrics, max_body, identify)
+
+
+def _application(
+    routes: list[BaseRoute], metrics: Metrics, max_body: int, middleware: list[Middleware] | None = None
+) -> Starlette:
+    return Starlette(
+        routes=routes,
+        middleware=[
+            Middleware(Observe, report=metrics.count_request),
+            Middleware(SecurityHeaders),
+            *(middleware or []),
+        ],
+        exception_handlers=dict(EXCEPTION_HANDLERS),
+        max_body_size=max_body,
+    )
+
+
+def _read_routes(view: LedgerView) -> list[BaseRoute]:
+    reads, pages = Reads(view), Pages(view)
+    return [
+        Route("/", pages.status),
+        Route("/blocks/{height:int}", pages.block),
+        Route("/transactions/{hash}", pages.transaction),
+        Route("/v1/status", reads.status),
+        Route("/v1/events", reads.events),
+        Route("/v1/codes", reads.codes),
+        Route("/v1/query/{path:path}", reads.query),
+        Route("/v1/tx/{hash}", reads.transaction, methods=["GET"]),
+        Route("/v1/blocks/{height:int}", reads.block),
+        Route("/v1/receipts/{hash}", reads.receipt),
+        Route("/openapi.json", reads.openapi),
+        Route("/healthz", reads.health),
+        Route("/readyz", reads.ready),
+    ]
+
+
+class Identify:
+    """Notes in the scope which member's client certificate the connection showed (`gchain.member`, or None).
+
+    The listener puts the certificate itself there (`gchain.certificate`); membership is looked up at each request.
+    """
+
+    def __init__(self, app: ASGIApp, leaf: LeafStore) -> None:
+        self._app = app
+        self._leaf = leaf
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        certificate: bytes | None = scope.get("gchain.certificate")
+        if certificate is not None:
+            scope["gchain.member"] = self._leaf.trust.member_of(certificate, dt.datetime.now(dt.UTC))
+        await self._app(scope, receive, send)
+
+
+def _metrics_endpoint(metrics: Metrics) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        if request.scope.get("gchain.member") is None:
+            raise Refusal(403, "metrics are for clients with a certificate that a registered member's TLS key issued")
+        return Response(await to_thread.run_sync(metrics.exposition), media_type=CONTENT_TYPE)
+
+    return endpoint

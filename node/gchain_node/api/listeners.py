@@ -1,0 +1,116 @@
+"""The HTTP listeners of a node: uvicorn servers of one event loop, told of the client certificate of a connection."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any, Final
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from gchain_node.api.tls import LeafStore
+from gchain_node.config import Listen
+from gchain_node.errors import ConfigurationError
+
+__all__ = ["Listener", "bind"]
+
+_CONNECTIONS: Final = 512
+_IDLE_SECONDS: Final = 30
+
+
+class _CertificateProtocol(H11Protocol):
+    """Puts the client certificate (DER) of a TLS connection into each request's scope as `gchain.certificate`."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        super().connection_made(transport)
+        connection: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+        certificate = connection.getpeercert(binary_form=True) if connection is not None else None
+        if certificate is not None:
+            self.app = _WithCertificate(self.app, certificate)  # type: ignore[assignment]
+
+
+class _WithCertificate:
+    def __init__(self, app: Any, certificate: bytes) -> None:
+        self._app = app
+        self._certificate = certificate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["gchain.certificate"] = self._certificate
+        await self._app(scope, receive, send)
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the process; says when it serves."""
+
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+
+    def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
+        return contextlib.nullcontext()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_started()
+
+
+def bind(key: str, listen: Listen) -> socket.socket:
+    """A socket bound to the address, before anything else starts, so that a taken port is found at once.
+
+    Raises:
+        ConfigurationError: the address is taken or not of this host; it names the configuration's `key`.
+    """
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind(listen)
+    except OSError as error:
+        bound.close()
+        raise ConfigurationError(
+            f"{key}: cannot listen at {listen.host}:{listen.port}: {error.strerror}",
+            remedy=f"`ss -ltnp 'sport = :{listen.port}'` shows who has the port",
+        ) from error
+    return bound
+
+
+class Listener:
+    """One application on one bound socket. With `leaf` it speaks TLS 1.3, otherwise plain HTTP."""
+
+    def __init__(self, name: str, app: ASGIApp, bound: socket.socket, leaf: LeafStore | None = None) -> None:
+        self.name = name
+        self.started = asyncio.Event()
+        self._socket = bound
+        config = uvicorn.Config(
+            app,
+            http=_CertificateProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=_CONNECTIONS,
+            timeout_keep_alive=_IDLE_SECONDS,
+            timeout_graceful_shutdown=5,
+            h11_max_incomplete_event_size=64 * 1024,
+            ssl_context_factory=None if leaf is None else lambda config, default: leaf.server_context(),
+        )
+        self._server = _Server(config, self.started.set)
+
+    @property
+    def port(self) -> int:
+        port: int = self._socket.getsockname()[1]
+        return port
+
+    async def serve(self) -> None:
+        """Until `stop`; returns when open requests have ended."""
+        await self._server.serve(sockets=[self._socket])
+
+    def stop(self) -> None:
+        self._server.should_exit = True

@@ -1,0 +1,171 @@
+"""Reads as JSON: status, queries with proof, transactions, blocks, receipts, live events, health."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from importlib.resources import files
+from typing import Any, Final
+
+from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from gchain_node.api.answers import Refusal, status_of_code
+from gchain_node.api.rendering import base64url, cbor_json, code_name, describe_tx, rfc3339, tx_result
+from gchain_node.api.view import LedgerView, Names
+from gchain_node.codes import TABLE
+from gchain_node.engine.interface import CommittedTx
+
+__all__ = ["Reads", "hash_of"]
+
+_HASH: Final = re.compile(r"(?:0x)?([0-9a-fA-F]{64})")
+_OPENAPI: Final = files("gchain_node.api").joinpath("openapi.json").read_bytes()
+_MAX_STREAMS: Final = 64
+_KEEP_ALIVE: Final = 15.0
+
+
+def hash_of(request: Request) -> bytes:
+    """The transaction hash in the path. Raises `Refusal`."""
+    match = _HASH.fullmatch(request.path_params["hash"])
+    if match is None:
+        raise Refusal(400, "a transaction hash is 64 hexadecimal digits")
+    return bytes.fromhex(match[1])
+
+
+def _flag(request: Request, name: str) -> bool:
+    return request.query_params.get(name, "0") in {"1", "true"}
+
+
+def _height(request: Request) -> int:
+    text = request.query_params.get("height", "0")
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise Refusal(400, f"height: expected a whole number, got {text[:40]!r}")
+    return int(text)
+
+
+class Reads:
+    """Endpoints over one view; what blocks runs on a thread of the pool."""
+
+    def __init__(self, view: LedgerView) -> None:
+        self._view = view
+        self._streams = 0
+
+    async def status(self, request: Request) -> Response:
+        return JSONResponse(await to_thread.run_sync(self._view.status))
+
+    async def codes(self, request: Request) -> Response:
+        table = [
+            {"code": int(code), "name": code.name, "meaning": entry.meaning, "retry": entry.retry}
+            for code, entry in TABLE.items()
+        ]
+        return JSONResponse({"codes": table})
+
+    async def query(self, request: Request) -> Response:
+        path, height, prove = request.path_params["path"], _height(request), _flag(request, "prove")
+        result = await to_thread.run_sync(lambda: self._view.query(path, height, prove=prove))
+        answer: dict[str, Any] = {
+            "path": path,
+            "code": result.code,
+            "result": code_name(result.code),
+            "log": result.log,
+            "height": result.height,
+            "value": cbor_json(result.value),
+            "value_cbor": base64url(result.value),
+        }
+        if prove:
+            answer |= {"key": base64url(result.key), "proof": base64url(result.proof)}
+        return JSONResponse(answer, status_of_code(result.code))
+
+    async def transaction(self, request: Request) -> Response:
+        found = await self._found(request)
+        return JSONResponse(
+            {
+                "hash": found.hash.hex(),
+                "height": found.height,
+                "index": found.index,
+                "time": rfc3339(found.time_ns),
+                "committed": True,
+                **describe_tx(found.raw),
+                **tx_result(found.result),
+                "raw": base64url(found.raw),
+            }
+        )
+
+    async def block(self, request: Request) -> Response:
+        height = request.path_params["height"]
+        block = await to_thread.run_sync(self._view.block, height)
+        if block is None:
+            raise Refusal(404, f"block {height} is not committed yet, or no longer kept")
+        names = Names(await to_thread.run_sync(self._view.members))
+        txs = [
+            {"hash": tx.hash.hex(), "index": tx.index, **describe_tx(tx.raw), **tx_result(tx.result)}
+            for tx in block.txs
+        ]
+        return JSONResponse(
+            {
+                "height": block.height,
+                "time": rfc3339(block.time_ns),
+                "proposer": {"address": block.proposer.hex(), "member": names.of_validator(block.proposer)},
+                "app_hash": block.app_hash.hex(),
+                "transactions": txs,
+            }
+        )
+
+    async def receipt(self, request: Request) -> Response:
+        found = await self._found(request)
+        from gchain_node.proof.receipt import build_receipt
+
+        receipt = await to_thread.run_sync(build_receipt, self._view.engine.source, found.height, found.index)
+        headers = {"Content-Disposition": f'attachment; filename="receipt-{found.hash.hex()[:16]}.json"'}
+        return JSONResponse(receipt, headers=headers)
+
+    async def _found(self, request: Request) -> CommittedTx:
+        hash_ = hash_of(request)
+        found = await to_thread.run_sync(self._view.transaction, hash_)
+        if found is None:
+            raise Refusal(404, f"no block that this node keeps has transaction {hash_.hex()}")
+        return found
+
+    async def events(self, request: Request) -> Response:
+        if self._streams >= _MAX_STREAMS:
+            raise Refusal(
+                503, f"{_MAX_STREAMS} event streams are open, which is the most", headers={"Retry-After": "5"}
+            )
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(self._stream(), media_type="text/event-stream", headers=headers)
+
+    async def _stream(self) -> AsyncIterator[str]:
+        """Server-sent events (HTML Living Standard, section 9.2): `block` for each block, comments in between."""
+        self._streams += 1
+        try:
+            async with self._view.feed.subscribe() as news:
+                sent = max((block.height for block in self._view.feed.blocks()), default=0)
+                yield f"retry: 3000\nid: {sent}\n\n"
+                while True:
+                    try:
+                        await asyncio.wait_for(news.wait(), _KEEP_ALIVE)
+                    except TimeoutError:
+                        yield ": still here\n\n"
+                        continue
+                    news.clear()
+                    for block in reversed([b for b in self._view.feed.blocks() if b.height > sent]):
+                        sent = block.height
+                        txs = [{"hash": tx.hash.hex(), "code": tx.result.code} for tx in block.txs]
+                        data = {"height": block.height, "time": rfc3339(block.time_ns), "transactions": txs}
+                        yield f"event: block\nid: {block.height}\ndata: {json.dumps(data)}\n\n"
+        finally:
+            self._streams -= 1
+
+    async def openapi(self, request: Request) -> Response:
+        return Response(_OPENAPI, media_type="application/json")
+
+    async def health(self, request: Request) -> Response:
+        """The process lives and its event loop turns."""
+        return JSONResponse({"alive": True})
+
+    async def ready(self, request: Request) -> Response:
+        reasons = await to_thread.run_sync(self._view.not_ready)
+        return JSONResponse({"ready": not reasons, "not_ready": reasons}, 503 if reasons else 200)

@@ -1,0 +1,94 @@
+"""`gchain-node`, the node's command. Each sub-command lives beside what it works on and is loaded only when called."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from gchain_node import __version__
+from gchain_node.errors import NodeError
+
+__all__ = ["main"]
+
+_COMMANDS = {
+    "run": ("gchain_node.node_cli:run_command", "the node of a member, under CometBFT"),
+    "dev": ("gchain_node.node_cli:dev_command", "a ledger of one on this machine, for application developers"),
+    "db": ("gchain_node.node_cli:db", "the node's database: verify"),
+    "status": ("gchain_node.ledger_cli:status_command", "what a node says of its ledger and itself"),
+    "query": ("gchain_node.ledger_cli:query_command", "a value of the ledger's state, with proof"),
+    "tx": ("gchain_node.ledger_cli:tx_app", "transactions: submit, send, show"),
+    "receipt": ("gchain_node.ledger_cli:receipt_app", "receipts: fetch"),
+    "verify": ("gchain_node.proof.cli:verify", "verify a receipt offline"),
+    "genesis": ("gchain_node.genesis_cli:app", "genesis: build, check, digest, sign"),
+    "contribution": ("gchain_node.contribution_cli:app", "a member's signed contribution to genesis"),
+    "officer": ("gchain_node.officer_cli:app", "an officer's key and approvals"),
+    "keys": ("gchain_node.keys.cli:app", "tokens and the keys in them"),
+    "signer": ("gchain_node.signer.cli:app", "the validator's remote signer"),
+    "tls": ("gchain_node.tls_cli:app", "TLS certificates issued by the member's token"),
+}
+
+
+def _asked_for(arguments: list[str]) -> str | None:
+    return next((word for word in arguments if not word.startswith("-")), None)
+
+
+def _nothing() -> None:
+    """A command that was not asked for: it only lends its name to the list of commands."""
+
+
+def _compose(arguments: list[str]) -> typer.Typer:
+    """The command tree with the one sub-command loaded that `arguments` name."""
+    app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+    app.callback()(_root)
+    for name, (target, help_text) in _COMMANDS.items():
+        if name != _asked_for(arguments):
+            app.command(name, help=help_text)(_nothing)
+            continue
+        module, _, attribute = target.partition(":")
+        found = getattr(importlib.import_module(module), attribute)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name, help=help_text)
+        else:
+            app.command(name)(found)
+    return app
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"gchain-node {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Run and use a node of the ledger."""
+
+
+def main() -> None:
+    """Run the CLI; the only place where an error becomes an exit code."""
+    logging.basicConfig(
+        level=os.environ.get("GCHAIN_LOG", "INFO").upper(), format="%(levelname)s %(name)s: %(message)s"
+    )
+    for talkative in ("httpx", "uvicorn.error"):  # a line for each poll of the engine says nothing
+        logging.getLogger(talkative).setLevel(logging.WARNING)
+    try:
+        _compose(sys.argv[1:])()
+    except NodeError as error:
+        print(f"gchain-node: {error}", file=sys.stderr)
+        if error.remedy:
+            print(f"  what to do: {error.remedy}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""`gchain-node run`: the node's process under CometBFT.
+
+Order: bind the ports (a taken one ends the start before anything is touched), open the store, serve ABCI, serve HTTP,
+tell systemd READY. The engine dials in when it likes; `/readyz` says when the node may get traffic. An exception while
+the engine asks ends the process: the engine has stopped by then, and the units start again together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from typing import Final
+
+from gchain_node.api.application import api_application, status_application
+from gchain_node.api.feed import BlockFeed
+from gchain_node.api.limits import RateLimit
+from gchain_node.api.listeners import Listener, bind
+from gchain_node.api.tls import LeafStore
+from gchain_node.api.view import LedgerView
+from gchain_node.app import App
+from gchain_node.config import NodeConfig, parse_listen
+from gchain_node.engine.cometbft.adapter import AbciAdapter
+from gchain_node.engine.cometbft.engine import CometEngine
+from gchain_node.engine.cometbft.rpc import EngineRpc
+from gchain_node.engine.cometbft.server import AbciServer
+from gchain_node.engine.interface import CommittedBlock
+from gchain_node.errors import ConfigurationError, GenesisError, StateError
+from gchain_node.messages import InitChain
+from gchain_node.metrics import Metrics
+from gchain_node.store import Store
+from gchain_node.supervisor import Supervisor
+
+__all__ = ["DATABASE", "open_store", "run"]
+
+DATABASE: Final = "state.db"  # in the node's home
+_ABCI_CONNECTIONS: Final = 4
+_RECENT_BLOCKS: Final = 20
+
+
+def run(config: NodeConfig) -> None:
+    """Run the node until SIGTERM or SIGINT.
+
+    Raises:
+        NodeError: it cannot start, or could not go on.
+    """
+    asyncio.run(_run(config))
+
+
+async def _run(config: NodeConfig) -> None:
+    with contextlib.ExitStack() as stack:
+        status_socket = stack.enter_context(bind("http.status", parse_listen(config.http.status)))
+        api_socket = stack.enter_context(bind("http.api", parse_listen(config.http.api)))
+        app = App(stack.enter_context(contextlib.closing(open_store(config))))
+        rpc = stack.enter_context(contextlib.closing(EngineRpc(config.engine.rpc)))
+        feed, metrics, leaf = BlockFeed(), Metrics(), LeafStore(config.http.tls_dir)
+
+        def on_block(block: CommittedBlock) -> None:
+            feed.publish(block)
+            metrics.count_block(block)
+
+        adapter = AbciAdapter(app, on_block=on_block, on_init_chain=lambda request: check_genesis(config, request))
+        server = AbciServer(config.abci.socket, adapter, on_failure=lambda error: supervisor.fail(error))
+        view = LedgerView(
+            app,
+            CometEngine(rpc),
+            feed,
+            chain_id=config.chain_id,
+            member=config.member,
+            leaf=leaf,
+            engine_connected=lambda: server.connections >= _ABCI_CONNECTIONS,
+        )
+        metrics.watch(view)
+        limit, body = RateLimit(config.http.submit_rate, config.http.submit_burst), config.http.max_body
+        listeners = [
+            Listener("status", status_application(view, metrics, max_body=body), status_socket),
+            Listener("api", api_application(view, metrics, limit, leaf=leaf, max_body=body), api_socket, leaf),
+        ]
+        supervisor = Supervisor(listeners, lambda: _keep_house(view, leaf))
+        stack.enter_context(contextlib.closing(server))
+        server.start()
+        await supervisor.run()
+
+
+def open_store(config: NodeConfig) -> Store:
+    """The node's database, of the ledger that the configuration names.
+
+    Raises:
+        ConfigurationError: `home` is not a directory.
+        StateError: the database cannot be used, or is of another ledger.
+    """
+    if not config.home.is_dir():
+        raise ConfigurationError(
+            f"home: {config.home} is not a directory", remedy="create it, owned by the user that runs the node"
+        )
+    store = Store(config.home / DATABASE)
+    found = (store.meta("chain_id") or b"").decode()
+    if found not in ("", config.chain_id):
+        store.close()
+        raise StateError(
+            f"{config.home / DATABASE} holds the ledger {found!r}, the configuration names {config.chain_id!r}",
+            remedy="give each ledger a home of its own",
+        )
+    return store
+
+
+def check_genesis(config: NodeConfig, request: InitChain) -> None:
+    """The engine must start the ledger that this node was told to take part in.
+
+    Raises:
+        GenesisError: chain id or application state is not that of the configuration and its genesis file.
+    """
+    if request.chain_id != config.chain_id:
+        raise GenesisError(
+            f"the engine starts the ledger {request.chain_id!r}; chain_id in the configuration is {config.chain_id!r}"
+        )
+    try:
+        expected = json.loads(config.genesis.read_text())["app_state"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise GenesisError(f"{config.genesis}: cannot be read as a genesis document: {error}") from error
+    if json.loads(request.app_state) != expected:
+        raise GenesisError(
+            f"the engine's genesis document differs from {config.genesis}",
+            remedy="give the engine and the node the same genesis.json, the one whose digest the members signed",
+        )
+
+
+def _keep_house(view: LedgerView, leaf: LeafStore) -> str:
+    """Follow the TLS files and the membership; once the engine answers, recall the blocks before this start."""
+    leaf.set_issuers(view.issuers())
+    leaf.refresh()
+    height = view.app.info().last_block_height
+    oldest = min((block.height for block in view.feed.blocks()), default=height + 1)
+    if height and height - oldest < _RECENT_BLOCKS and view.network() is not None:
+        view.backfill(range(oldest - 1, max(0, height - _RECENT_BLOCKS), -1))
+    return f"height {height}, {view.phase()}"

@@ -1,0 +1,235 @@
+"""Real ledgers on loopback: each validator is a node process and a CometBFT process in a directory of its own."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+
+from gchain_node.development import DevelopmentConsortium, DevelopmentMember
+from gchain_node.keys import cometbft_address, cometbft_bytes
+
+DEADLINE = 60.0
+
+
+def find_cometbft() -> Path | None:
+    cached = Path(os.environ.get("GCHAIN_CACHE", "/var/cache/gchain")) / "bin" / "cometbft"
+    if cached.is_file():
+        return cached
+    on_path = shutil.which("cometbft")
+    return Path(on_path) if on_path else None
+
+
+def wait_until(what: str, condition: Callable[[], Any], deadline: float = DEADLINE) -> Any:
+    """The condition's first true value; fails after `deadline` seconds and says what was waited for."""
+    end = time.monotonic() + deadline
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > end:
+            pytest.fail(f"waited {deadline:g} s for {what}")
+        time.sleep(0.05)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody has at the moment; all are held until the last is found, so that they differ."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for held in sockets:
+            held.bind(("127.0.0.1", 0))
+        return [held.getsockname()[1] for held in sockets]
+
+
+@dataclass
+class Process:
+    """One process whose output goes to a file."""
+
+    command: list[str]
+    log: Path
+    running: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.running = subprocess.Popen(self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+
+    def kill(self, number: int = signal.SIGKILL) -> int:
+        """Send a signal and wait for the end; the exit status."""
+        assert self.running is not None
+        if self.running.poll() is None:
+            self.running.send_signal(number)
+        return self.running.wait(DEADLINE)
+
+
+@dataclass
+class Validator:
+    """One member's node and engine."""
+
+    member: DevelopmentMember
+    home: Path
+    p2p: int
+    rpc: int
+    status: int
+    api: int
+    node: Process = field(init=False)
+    engine: Process = field(init=False)
+
+    def configure(self, cometbft: Path, genesis: dict[str, Any]) -> None:
+        self.home.mkdir()
+        for name in ("node", "tls"):
+            (self.home / name).mkdir()
+        engine_home = self.home / "engine"
+        subprocess.run([cometbft, "init", "--home", engine_home], check=True, capture_output=True)
+        (engine_home / "config" / "genesis.json").write_text(json.dumps(genesis))
+        (engine_home / "config" / "priv_validator_key.json").write_text(json.dumps(self._validator_key()))
+        (self.home / "node.toml").write_text(self._node_toml(engine_home / "config" / "genesis.json", genesis))
+        self.node = Process(
+            [sys.executable, "-m", "gchain_node", "run", "--config", str(self.home / "node.toml")],
+            self.home / "node.log",
+        )
+        self.engine = Process([str(cometbft), "start", "--home", str(engine_home)], self.home / "engine.log")
+
+    def connect(self, others: list[Validator]) -> None:
+        peers = ",".join(f"{other.node_id}@127.0.0.1:{other.p2p}" for other in others if other is not self)
+        self._edit_engine(
+            ("proxy_app", f"unix://{self.home}/abci.sock"),
+            ("laddr", f"tcp://127.0.0.1:{self.rpc}"),
+            ("laddr", f"tcp://127.0.0.1:{self.p2p}"),
+            ("persistent_peers", peers),
+            ("timeout_commit", "200ms"),
+        )
+        text = (self.home / "engine" / "config" / "config.toml").read_text()
+        for name, value in (("addr_book_strict", "false"), ("allow_duplicate_ip", "true"), ("pex", "false")):
+            text = re.sub(rf"(?m)^{name} = .*$", f"{name} = {value}", text)
+        (self.home / "engine" / "config" / "config.toml").write_text(text)
+
+    @property
+    def node_id(self) -> str:
+        """SHA-256 of the peer key's public part, cut to 20 bytes (CometBFT v0.38 p2p/key.go)."""
+        document = json.loads((self.home / "engine" / "config" / "node_key.json").read_text())
+        return hashlib.sha256(base64.b64decode(document["priv_key"]["value"])[32:]).hexdigest()[:40]
+
+    def start(self) -> None:
+        self.node.start()
+        wait_until("the node's ABCI socket", (self.home / "abci.sock").is_socket)
+        self.engine.start()
+
+    def stop(self) -> None:
+        for process in (self.engine, self.node):
+            if process.running is not None:
+                process.kill(signal.SIGKILL)
+
+    def get(self, path: str) -> dict[str, Any] | None:
+        """A read of the status listener; None while it does not answer."""
+        try:
+            answer = httpx.get(f"http://127.0.0.1:{self.status}{path}", timeout=5)
+        except httpx.TransportError:
+            return None
+        body: dict[str, Any] = answer.json()
+        return body
+
+    def height(self) -> int:
+        status = self.get("/v1/status")
+        return int(status["height"]) if status else 0
+
+    def log(self) -> str:
+        return (self.home / "node.log").read_text() + (self.home / "engine.log").read_text()
+
+    def _edit_engine(self, *changes: tuple[str, str]) -> None:
+        path = self.home / "engine" / "config" / "config.toml"
+        lines = path.read_text().splitlines()
+        for name, value in changes:
+            place = next(n for n, line in enumerate(lines) if re.match(rf"{name} = ", line) and "#edited" not in line)
+            lines[place] = f'{name} = "{value}" #edited'
+        path.write_text("\n".join(lines) + "\n")
+
+    def _validator_key(self) -> dict[str, Any]:
+        key = self.member.keys["validator"]
+        pem = (self.home.parent / "members" / self.member.name / "validator.pem").read_bytes()
+        raw = load_pem_private_key(pem, None).private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+        public = cometbft_bytes(key.public_key)
+        return {
+            "address": cometbft_address(key.public_key).hex().upper(),
+            "pub_key": {"type": "tendermint/PubKeyEd25519", "value": base64.b64encode(public).decode()},
+            "priv_key": {"type": "tendermint/PrivKeyEd25519", "value": base64.b64encode(raw + public).decode()},
+        }
+
+    def _node_toml(self, genesis_path: Path, genesis: dict[str, Any]) -> str:
+        return (
+            f'chain_id = "{genesis["chain_id"]}"\nhome = "{self.home}/node"\ngenesis = "{genesis_path}"\n'
+            f'member = "{self.member.name}"\n[abci]\nsocket = "unix://{self.home}/abci.sock"\n'
+            f'[engine]\nrpc = "http://127.0.0.1:{self.rpc}"\n[http]\nstatus = "127.0.0.1:{self.status}"\n'
+            f'api = "127.0.0.1:{self.api}"\ntls_dir = "{self.home}/tls"\n'
+        )
+
+
+@dataclass
+class Ledger:
+    """A running ledger of some validators."""
+
+    consortium: DevelopmentConsortium
+    validators: list[Validator]
+
+    def start(self) -> None:
+        for validator in self.validators:
+            validator.start()
+        self.wait_height(2)
+
+    def wait_height(self, height: int) -> None:
+        for validator in self.validators:
+            wait_until(f"height {height} at {validator.member.name}", lambda v=validator: v.height() >= height)
+
+    def app_hash(self, validator: Validator, height: int) -> str:
+        """The app hash after `height`, as the header of the next block at this validator's engine has it."""
+        answer = httpx.get(f"http://127.0.0.1:{validator.rpc}/block?height={height + 1}", timeout=5).json()
+        return str(answer["result"]["block"]["header"]["app_hash"])
+
+    def stop(self) -> None:
+        for validator in self.validators:
+            validator.stop()
+
+
+@pytest.fixture
+def make_ledger(tmp_path: Path) -> Iterator[Callable[[int], Ledger]]:
+    """Makes and starts a ledger of so many validators; all its processes end with the test."""
+    cometbft = find_cometbft()
+    if cometbft is None:
+        pytest.skip("cometbft is neither in $GCHAIN_CACHE/bin nor on PATH: `gchain toolchain install` builds it")
+    made: list[Ledger] = []
+
+    def make(count: int) -> Ledger:
+        names = [f"agency{number}" for number in range(1, count + 1)]
+        consortium = DevelopmentConsortium.open(tmp_path, names, chain_id="gchain-test")
+        validators = []
+        for member in consortium.members:
+            ports = free_ports(4)
+            validator = Validator(member, tmp_path / member.name, *ports)
+            validator.configure(cometbft, consortium.genesis)
+            validators.append(validator)
+        for validator in validators:
+            validator.connect(validators)
+        ledger = Ledger(consortium, validators)
+        made.append(ledger)
+        ledger.start()
+        return ledger
+
+    yield make
+    for ledger in made:
+        ledger.stop()
