@@ -20,9 +20,8 @@ from gchain.sandbox.cloud import refusals
 from gchain.sandbox.cloud.buckets import refuse_foreign_bucket
 from gchain.sandbox.cloud.requests import describe
 
-__all__ = ["COMPANY_HEADER", "CredentialCheck", "account_of"]
+__all__ = ["CredentialCheck", "account_of"]
 
-COMPANY_HEADER = "x-gchain-company"
 _ACCOUNT = "HTTP_X_MOTO_ACCOUNT_ID"
 
 

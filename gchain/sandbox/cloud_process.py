@@ -1,0 +1,114 @@
+"""The local cloud as a process: start it, find it again after the daemon was killed, tell when its memory is gone.
+
+The cloud's state lives in that process alone. When it dies it is never started again on its own: an empty cloud would look like an
+order to remove every host.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from typing import Any
+
+from gchain.errors import SandboxError
+from gchain.sandbox.hosts.cgroups import Cgroups
+from gchain.sandbox.layout import Layout, process_alive, read_json
+
+__all__ = ["CloudProcess"]
+
+
+class CloudProcess:
+    """`run/cloud.json` holds the pid and the boot id of the one cloud that this sandbox ever had."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._record = layout.run / "cloud.json"
+        self._cgroups = Cgroups(layout.cgroup)
+
+    @property
+    def pid(self) -> int | None:
+        return read_json(self._record).get("pid")
+
+    def changes(self) -> dict[str, Any] | None:
+        """The count of changes; None when the cloud does not answer, or another one answers."""
+        try:
+            with urllib.request.urlopen(f"{self._layout.endpoint}/gchain-api/changes", timeout=5) as answer:  # noqa: S310
+                found: dict[str, Any] = json.load(answer)
+        except (OSError, ValueError):
+            return None
+        return found if found.get("boot") == read_json(self._record).get("boot") else None
+
+    def ensure(self) -> None:
+        """Start the cloud when this sandbox never had one; adopt the living one otherwise.
+
+        Raises:
+            SandboxError: its port is taken, or it did not answer in time.
+        """
+        if self._record.exists():
+            return
+        _refuse_taken_port(self._layout.cloud_port)
+        self._layout.company_token.touch(mode=0o600)
+        self._layout.company_token.write_text(secrets.token_hex(16))
+        process = self._launch()
+        boot = _first_answer(self._layout.endpoint, process, self._log())
+        draft = self._record.with_suffix(".draft")
+        draft.write_text(json.dumps({"pid": process.pid, "boot": boot}))
+        draft.rename(self._record)
+
+    def _log(self) -> str:
+        return str(self._layout.log / "cloud.log")
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        procs = self._cgroups.make("cloud") / "cgroup.procs"
+        # A start that was cut off may have left a cloud that nobody knows: it is not this one.
+        self._cgroups.kill("cloud")
+        command = [
+            *(sys.executable, "-m", "gchain.sandbox.cloud", "--port", str(self._layout.cloud_port)),
+            *("--company-token", str(self._layout.company_token), "--consoles", str(self._layout.hosts)),
+        ]
+        with open(self._log(), "ab") as log:  # noqa: PTH123 (a handle for the child)
+            return subprocess.Popen(
+                ["sh", "-c", 'echo $$ > "$0" && exec "$@"', str(procs), *command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def alive(self) -> bool:
+        pid = self.pid
+        return pid is not None and process_alive(pid)
+
+
+def _refuse_taken_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise SandboxError(f"port {port} on 127.0.0.1 is taken{holder(port)}", remedy="end that program") from error
+
+
+def holder(port: int) -> str:
+    """` by <program> (pid N)`, as far as the machine tells."""
+    listed = subprocess.run(["ss", "-Hltnp", f"sport = :{port}"], capture_output=True, text=True, check=False).stdout
+    name, _, rest = listed.partition('users:(("')[2].partition('",pid=')
+    return f" by {name} (pid {rest.partition(',')[0]})" if rest else ""
+
+
+def _first_answer(endpoint: str, process: subprocess.Popen[bytes], log: str, deadline: float = 60.0) -> str:
+    end = time.monotonic() + deadline
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            raise SandboxError(f"the local cloud ended with status {process.returncode}", remedy=f"see {log}")
+        try:
+            with urllib.request.urlopen(f"{endpoint}/gchain-api/changes", timeout=2) as answer:  # noqa: S310
+                return str(json.load(answer)["boot"])
+        except OSError:
+            time.sleep(0.05)
+    raise SandboxError(f"the local cloud did not answer within {deadline:.0f} s", remedy=f"see {log}")

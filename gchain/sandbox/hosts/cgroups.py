@@ -1,0 +1,145 @@
+"""Control groups of a sandbox's hosts: where they lie on hybrid and on pure cgroup v2 machines, kill, freeze, memory cap.
+
+Each host has a group of its own, `gchain-<sandbox>/<instance>`, and a sibling `<instance>.sup` for the process that keeps it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from gchain.errors import SandboxError
+
+__all__ = ["Cgroups"]
+
+_V2 = Path("/sys/fs/cgroup")
+_HYBRID = Path("/sys/fs/cgroup/unified")
+
+
+def _unified() -> Path:
+    """The cgroup v2 hierarchy.
+
+    Raises:
+        SandboxError: this machine has none.
+    """
+    for root in (_V2, _HYBRID):
+        if (root / "cgroup.procs").exists() and (root / "cgroup.controllers").exists():
+            return root
+    raise SandboxError("no cgroup v2 hierarchy is mounted", remedy="mount -t cgroup2 none /sys/fs/cgroup/unified")
+
+
+@dataclass(frozen=True)
+class Cgroups:
+    """The groups below one name such as `gchain-default`."""
+
+    name: str
+
+    @property
+    def root(self) -> Path:
+        return _unified() / self.name
+
+    @property
+    def _memory_root(self) -> Path | None:
+        """The v1 memory hierarchy on a hybrid machine, where the controller lives; None on pure v2."""
+        legacy = _V2 / "memory"
+        return legacy / self.name if (legacy / "cgroup.procs").exists() else None
+
+    def path(self, group: str) -> Path:
+        return self.root / group
+
+    def make(self, group: str) -> Path:
+        self.root.mkdir(exist_ok=True)
+        path = self.path(group)
+        path.mkdir(exist_ok=True)
+        return path
+
+    def make_host(self, group: str, memory_mib: int) -> list[Path]:
+        """A host's group with its memory cap; returns every `cgroup.procs` that its first process must be written to."""
+        path = self.make(group)
+        limit = memory_mib * 1024 * 1024
+        legacy = self._memory_root
+        if legacy is not None:
+            (legacy / group).mkdir(parents=True, exist_ok=True)
+            (legacy / group / "memory.limit_in_bytes").write_text(str(limit))
+            return [path / "cgroup.procs", legacy / group / "cgroup.procs"]
+        for parent in (self.root.parent, self.root):
+            if "memory" not in (parent / "cgroup.subtree_control").read_text().split():
+                (parent / "cgroup.subtree_control").write_text("+memory")
+        (path / "memory.max").write_text(str(limit))
+        return [path / "cgroup.procs"]
+
+    def populated(self, group: str) -> bool:
+        events = self.path(group) / "cgroup.events"
+        try:
+            return "populated 1" in events.read_text()
+        except FileNotFoundError:
+            return False
+
+    def memory(self, group: str) -> int:
+        """Bytes that a host uses now, page cache included as the kernel counts it."""
+        legacy = self._memory_root
+        path = legacy / group / "memory.usage_in_bytes" if legacy else self.path(group) / "memory.current"
+        try:
+            return int(path.read_text())
+        except FileNotFoundError:
+            return 0
+
+    def freeze(self, group: str, frozen: bool) -> None:
+        (self.path(group) / "cgroup.freeze").write_text("1" if frozen else "0")
+
+    def frozen(self, group: str) -> bool:
+        try:
+            return (self.path(group) / "cgroup.freeze").read_text().strip() == "1"
+        except FileNotFoundError:
+            return False
+
+    def kill(self, group: str, deadline: float = 10.0) -> None:
+        """End every process of a group at once, also a frozen one, and wait until none is left."""
+        path = self.path(group)
+        if not path.exists():
+            return
+        (path / "cgroup.kill").write_text("1")
+        _wait(lambda: not self.populated(group), deadline, f"processes of {path} to end")
+
+    def remove(self, group: str) -> None:
+        for top in (self.path(group), self._memory_root / group if self._memory_root else None):
+            if top is not None and top.exists():
+                _remove_tree(top)
+
+    def remove_all(self) -> None:
+        """Kill and remove every group of the sandbox."""
+        if self.root.exists():
+            for path in sorted(self.root.iterdir()):
+                if path.is_dir():
+                    self.kill(path.name)
+            _remove_tree(self.root)
+        if self._memory_root is not None and self._memory_root.exists():
+            _remove_tree(self._memory_root)
+
+    def processes(self, group: str) -> list[int]:
+        return [int(line) for procs in self.path(group).rglob("cgroup.procs") for line in procs.read_text().split()]
+
+
+def _remove_tree(top: Path) -> None:
+    for path, _, _ in os.walk(top, topdown=False):
+        _wait(lambda path=path: _rmdir(Path(path)), 5.0, f"{path} to empty")  # type: ignore[misc]
+
+
+def _rmdir(path: Path) -> bool:
+    try:
+        path.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _wait(condition: object, deadline: float, what: str) -> None:
+    end = time.monotonic() + deadline
+    while not condition():  # type: ignore[operator]
+        if time.monotonic() > end:
+            raise SandboxError(f"waited {deadline:.0f} s for {what}")
+        time.sleep(0.02)

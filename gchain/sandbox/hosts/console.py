@@ -1,0 +1,21 @@
+"""What a host printed to its console: the SSH host keys that it made, between cloud-init's markers."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["BEGIN", "END", "host_keys"]
+
+BEGIN = "-----BEGIN SSH HOST KEY KEYS-----"
+END = "-----END SSH HOST KEY KEYS-----"
+
+_BLOCK = re.compile(re.escape(BEGIN) + r"\s*\n(.*?)" + re.escape(END), re.DOTALL)
+_KEY = re.compile(r"^(?:ssh-|ecdsa-)\S+ [A-Za-z0-9+/=]+")
+
+
+def host_keys(console: str) -> list[str]:
+    """The keys (`ssh-ed25519 AAAA...`) of the last complete block; empty while the host has not printed one."""
+    blocks = _BLOCK.findall(console.replace("\r", ""))
+    if not blocks:
+        return []
+    return [match.group() for line in blocks[-1].splitlines() if (match := _KEY.match(line.strip()))]

@@ -1,0 +1,173 @@
+"""One host: its directory, its boot, its end. The process that keeps it outlives the daemon, which finds it again by its cgroup."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from gchain.errors import SandboxError
+from gchain.sandbox.cloud.console import CONSOLE_FILE
+from gchain.sandbox.hosts.base import BaseImage
+from gchain.sandbox.hosts.cgroups import Cgroups
+from gchain.sandbox.hosts.seed import sow
+from gchain.sandbox.layout import Layout
+from gchain.sandbox.network.state import Instance, Subnet, Volume, Vpc
+
+__all__ = ["LEDGER_MOUNT", "Machine"]
+
+LEDGER_MOUNT = "/var/lib/gchain"
+"""Where the first data volume of an instance is mounted; further ones follow at /mnt/<device>."""
+
+_SUPERVISOR = Path(__file__).with_name("supervise.sh")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The real host behind the instance `id` of one sandbox."""
+
+    layout: Layout
+    cgroups: Cgroups
+    id: str
+
+    @property
+    def directory(self) -> Path:
+        return self.layout.hosts / self.id
+
+    @property
+    def console(self) -> Path:
+        return self.directory / CONSOLE_FILE
+
+    @property
+    def exists(self) -> bool:
+        return (self.directory / "ready").exists()
+
+    @property
+    def running(self) -> bool:
+        return self.cgroups.populated(f"{self.id}.sup") or self.cgroups.populated(self.id)
+
+    @property
+    def ended(self) -> int | None:
+        """The status that the host's last run ended with; None while it runs, or before the first boot."""
+        try:
+            return int((self.directory / "ended").read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def forget_end(self) -> None:
+        (self.directory / "ended").unlink(missing_ok=True)
+
+    def console_since_boot(self) -> str:
+        """What the host printed since it was last started."""
+        try:
+            offset = int((self.directory / "boot-offset").read_text())
+            with self.console.open("rb") as handle:
+                handle.seek(offset)
+                return handle.read().decode(errors="replace")
+        except (FileNotFoundError, ValueError):
+            return ""
+
+    def prepare(self, instance: Instance, subnet: Subnet, vpc: Vpc) -> None:
+        """Make the host's disk, once: a later boot finds it as the host left it."""
+        if self.exists:
+            return
+        for name in ("upper", "work", "root"):
+            (self.directory / name).mkdir(parents=True, exist_ok=True)
+        (self.directory / "upper").chmod(0o755)
+        sow(self.directory / "upper", instance, subnet, vpc)
+        for volume in instance.data_volumes:
+            _make_volume(self._image(volume), volume.gib)
+        self.console.touch(mode=0o600)
+        (self.directory / "ready").touch()
+
+    def _image(self, volume: Volume) -> Path:
+        return self.directory / f"{volume.id}.img"
+
+    def boot(self, instance: Instance, image: BaseImage, layer: str, memory_mib: int) -> None:
+        """Start the host and return at once; its console tells how far it is."""
+        self.forget_end()
+        (self.directory / "boot-offset").write_text(str(self.console.stat().st_size))
+        procs = self.cgroups.make_host(self.id, memory_mib)
+        supervisor = self.cgroups.make(f"{self.id}.sup") / "cgroup.procs"
+        volumes = zip(instance.data_volumes, _mount_points(instance), strict=True)
+        settings = {
+            "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+            "LOWER": ":".join([layer, str(image.root)] if layer else [str(image.root)]),
+            "DIR": str(self.directory),
+            "GROUP": str(self.cgroups.path(self.id)),
+            "PROCS": " ".join(str(path) for path in procs),
+            "NETNS": self.layout.host_namespace(self.id),
+            "MACHINE": self.id,
+            "VOLUMES": "\n".join(f"{self._image(volume)} {point}" for volume, point in volumes),
+        }
+        command = ["unshare", "--mount", "--propagation", "slave", str(_SUPERVISOR)]
+        subprocess.Popen(
+            ["sh", "-c", 'echo $$ > "$0" && exec "$@"', str(supervisor), *command],
+            env=settings,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def stop(self, deadline: float = 20.0) -> None:
+        """Shut the host down as its power button would; after the deadline, pull the plug."""
+        leader = self._leader()
+        if leader is not None and not self.cgroups.frozen(self.id):
+            os.kill(leader, 38)  # SIGRTMIN+4: systemd's poweroff.target (systemd(1), "Signals")
+            end = time.monotonic() + deadline
+            while self.cgroups.populated(self.id) and time.monotonic() < end:
+                time.sleep(0.05)
+        self.kill()
+
+    def _leader(self) -> int | None:
+        """The host's pid 1, seen from here: the only process of its init scope."""
+        for pid in self.cgroups.processes(self.id):
+            if _pid_inside(pid) == 1:
+                return pid
+        return None
+
+    def kill(self) -> None:
+        """Pull the plug: supervisor first, or it would boot the host again."""
+        self.cgroups.kill(f"{self.id}.sup")
+        self.cgroups.kill(self.id)
+
+    def remove(self) -> None:
+        """Kill the host and delete its disk and groups."""
+        self.kill()
+        for group in (f"{self.id}.sup", self.id):
+            self.cgroups.remove(group)
+        if self.directory.exists():
+            shutil.rmtree(self.directory)
+
+
+def _pid_inside(pid: int) -> int | None:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    line = next((line for line in status.splitlines() if line.startswith("NSpid:")), "")
+    return int(line.split()[-1]) if len(line.split()) > 2 else None
+
+
+def _mount_points(instance: Instance) -> list[str]:
+    extra = [f"/mnt/{volume.device.rpartition('/')[2]}" for volume in instance.data_volumes[1:]]
+    return [LEDGER_MOUNT, *extra][: len(instance.data_volumes)]
+
+
+def _make_volume(image: Path, gib: int) -> None:
+    """A sparse file with a file system: its size is a real limit, and costs the machine only what is written."""
+    with image.open("wb") as handle:
+        handle.truncate(gib * 1024**3)
+    done = subprocess.run(
+        ["mkfs.ext4", "-q", "-E", "lazy_itable_init=1,lazy_journal_init=1", "-m", "0", str(image)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise SandboxError(f"mkfs.ext4 {image} ended with {done.returncode}: {done.stderr.strip()}")
