@@ -7,8 +7,8 @@ never means "the resource is gone": only an error code of the service itself doe
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -145,6 +145,11 @@ class Operation:
 
     cloud: Cloud
     region: str
+    default_tags: Mapping[str, str] = field(default_factory=dict)
+
+    def elsewhere(self, region: str) -> Operation:
+        """The same operation in another region."""
+        return replace(self, region=region)
 
     @property
     def account(self) -> str:

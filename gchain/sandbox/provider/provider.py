@@ -105,7 +105,8 @@ class Provider:
         resource_type(token).delete(self._operation(state), identity, state)
 
     def _operation(self, properties: Properties) -> Operation:
-        return Operation(self.configured.cloud, properties.get("region") or self.configured.region)
+        configured = self.configured
+        return Operation(configured.cloud, properties.get("region") or configured.region, configured.default_tags)
 
     def _wanted_tags(self, inputs: Properties) -> Any:
         tags = inputs.get("tags") or {}
@@ -137,7 +138,7 @@ class Provider:
             if given is None and item.when_given and inputs:
                 result.pop(item.name, None)
             elif given is not None and (item.write_only or item.equal(result.get(item.name), given)):
-                result[item.name] = given
+                result[item.name] = _as_given(result.get(item.name), given)
         if kind.taggable:
             result |= self._split_tags(live.get("tags") or {}, inputs.get("tags") or {})
         return result
@@ -149,15 +150,22 @@ class Provider:
         return {"tags": mine or None, "tagsAll": every}
 
 
+def _as_given(live: Any, given: Any) -> Any:
+    """The program's spelling, with what the cloud adds inside an object."""
+    return live | given if isinstance(live, dict) and isinstance(given, dict) else given
+
+
 def _refreshed_inputs(kind: ResourceType, outputs: Properties, state: Properties, inputs: Properties) -> Properties:
     """What the program would have had to say to get the live resource.
 
     A property that the program left out counts only when its live value moved since the last update; on import (no
     state) every value that is not a default does.
     """
-    result = {"region": outputs["region"]} if kind.regional else {}
+    result: Properties = {"region": outputs["region"]} if kind.regional else {}
     names = [item for item in kind.inputs if item.name in inputs or _moved(item.default, outputs, state, item.name)]
-    result |= {item.name: outputs.get(item.name) for item in names}
+    for item in names:
+        live, given = outputs.get(item.name), inputs.get(item.name)
+        result[item.name] = given if item.name in inputs and item.equal(live, given) else live
     if kind.taggable and (inputs.get("tags") or outputs.get("tags")):
         result["tags"] = outputs.get("tags")
     return {name: value for name, value in result.items() if value is not None}

@@ -12,8 +12,27 @@ from gchain.sandbox.provider.schema import ResourceType
 __all__ = ["known_tokens", "resource_type"]
 
 _SERVICES = {
-    "ec2": ("ec2_network", "ec2_security", "ec2_routing", "ec2_acl", "ec2_peering", "ec2_endpoint", "ebs"),
+    "cfg": ("config",),
+    "cloudhsmv2": ("cloudhsm",),
+    "cloudtrail": ("cloudtrail",),
+    "cloudwatch": ("logs",),
     "ebs": ("ebs",),
+    "ec2": (
+        "ec2_network",
+        "ec2_security",
+        "ec2_routing",
+        "ec2_acl",
+        "ec2_peering",
+        "ec2_endpoint",
+        "ec2_instance",
+        "ebs",
+    ),
+    "iam": ("iam",),
+    "kms": ("kms",),
+    "organizations": ("organizations",),
+    "route53": ("route53",),
+    "s3": ("s3", "s3_rules"),
+    "secretsmanager": ("secretsmanager",),
     "vpc": ("ec2_security",),
 }
 """Files under services/ that hold the types of a module of pulumi-aws (the part between `aws:` and `/`)."""

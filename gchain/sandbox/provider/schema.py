@@ -19,6 +19,7 @@ __all__ = [
     "ResourceType",
     "as_set",
     "as_text",
+    "covers",
     "member_name",
     "same_document",
     "same_value",
@@ -40,6 +41,15 @@ def as_set(left: Any, right: Any) -> bool:
 def as_text(left: Any, right: Any) -> bool:
     """Equality of scalars that the protocol may carry as a number or as its text (ports, protocol numbers)."""
     return str(left) == str(right)
+
+
+def covers(live: Any, given: Any) -> bool:
+    """Whether `live` says what `given` says; what an object of the cloud holds besides does not count."""
+    if isinstance(given, Mapping):
+        return isinstance(live, Mapping) and all(covers(live.get(key), value) for key, value in given.items())
+    if isinstance(given, list) and isinstance(live, list):
+        return len(live) == len(given) and all(map(covers, live, given))
+    return same_value(live, given)
 
 
 def same_document(left: Any, right: Any) -> bool:

@@ -54,7 +54,7 @@ class Ec2Object(ResourceType):
     taggable = True
     noun: ClassVar[str]
     create_action: ClassVar[str]
-    created: ClassVar[tuple[str, ...]]
+    created: ClassVar[tuple[str | int, ...]]
     described: ClassVar[tuple[str, str, str]]
     deleted: ClassVar[tuple[str, str]]
     gone: ClassVar[tuple[str, ...]]

@@ -242,6 +242,8 @@ class NetworkAclRule(Ec2Setting):
         return None
 
     def delete(self, op: Operation, identity: str, state: Properties) -> None:
+        if self.read(op, identity, state) is None:  # moto crashes on an entry that is not there
+            return
         op.find(
             "ec2.delete_network_acl_entry",
             (*_NO_ACL, "InvalidNetworkAclEntry.NotFound"),

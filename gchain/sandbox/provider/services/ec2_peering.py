@@ -47,6 +47,12 @@ def _accept(op: Operation, identity: str, live: Mapping[str, Any]) -> None:
         op.call("ec2.accept_vpc_peering_connection", VpcPeeringConnectionId=identity)
 
 
+def _own_tags(op: Operation, identity: str) -> dict[str, str]:
+    """Each side has tags of its own; moto's description of a connection shows everybody those of the requester."""
+    filters = [{"Name": "resource-id", "Values": [identity]}]
+    return {tag["Key"]: tag["Value"] for tag in op.call("ec2.describe_tags", Filters=filters)["Tags"]}
+
+
 class VpcPeeringConnection(Ec2Object):
     """The half that the requester makes."""
 
@@ -96,6 +102,7 @@ class VpcPeeringConnection(Ec2Object):
         if other.get("OwnerId") == op.account != mine.get("OwnerId"):
             mine, other = other, mine
         return {
+            "tags": _own_tags(op, identity),
             "vpcId": mine.get("VpcId"),
             "peerVpcId": other.get("VpcId"),
             "peerOwnerId": other.get("OwnerId"),

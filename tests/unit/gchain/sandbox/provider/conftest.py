@@ -2,48 +2,85 @@
 
 from __future__ import annotations
 
-import os
+import secrets
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import boto3
 import grpc
 import pytest
+from botocore.config import Config
 from pulumi.runtime.proto import provider_pb2_grpc
 
 from gchain.sandbox.provider.server import listen
 
 from .engine import Engine
 
+ACCOUNT = "123456789012"
 REGION = "us-gov-west-1"
 
 
+@dataclass(frozen=True)
+class LocalCloud:
+    """A running cloud and the keys of one account in it."""
+
+    url: str
+    access_key: str
+    secret_key: str
+
+    def client(self, service: str, region: str = REGION) -> Any:
+        """A way into the cloud behind the provider's back."""
+        session = boto3.Session(self.access_key, self.secret_key, region_name=region)
+        return session.client(service, endpoint_url=self.url, config=Config(s3={"addressing_style": "path"}))
+
+    def configuration(self) -> dict[str, object]:
+        """What a Pulumi program says on its `aws.Provider`."""
+        return {
+            "region": REGION,
+            "accessKey": self.access_key,
+            "secretKey": self.secret_key,
+            "endpoints": f'[{{"sts": "{self.url}", "*": "{self.url}"}}]',
+            "defaultTags": '{"tags": {"gchain:member": "treasury"}}',
+        }
+
+
 @pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a moto server, with the sandbox's extensions, that only this test run uses."""
-    port = _free_port()
-    log = tmp_path_factory.mktemp("cloud") / "log"
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """A local cloud that only this test run uses, with account 123456789012 opened."""
+    directory, port = tmp_path_factory.mktemp("cloud"), _free_port()
+    token = directory / "token"
+    token.write_text(secrets.token_hex())
+    command = [sys.executable, "-m", "gchain.sandbox.cloud", "--port", str(port), "--company-token", str(token)]
+    log = directory / "log"
     with log.open("wb") as output:
-        process = subprocess.Popen(_server(port), stdout=output, stderr=subprocess.STDOUT, env=_environment())
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
     try:
         _wait_until_it_answers(process, port, log)
-        yield f"http://127.0.0.1:{port}"
+        yield _open_account(f"http://127.0.0.1:{port}", token.read_text())
     finally:
         process.terminate()
         process.wait(timeout=20)
 
 
-def _server(port: int) -> list[str]:
-    return [str(Path(sys.executable).with_name("moto_server")), "-H", "127.0.0.1", "-p", str(port)]
+def _open_account(url: str, token: str) -> LocalCloud:
+    """The account's first key is given out by the cloud company."""
+    iam = boto3.Session("company", "company", region_name=REGION).client("iam", endpoint_url=url)
 
+    def as_company(request: Any, **_: Any) -> None:
+        request.headers["x-gchain-company"] = token
+        request.headers["x-moto-account-id"] = ACCOUNT
 
-def _environment() -> dict[str, str]:
-    return os.environ | {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false", "MOTO_IAM_LOAD_MANAGED_POLICIES": "true"}
+    iam.meta.events.register("before-sign.iam", as_company)
+    iam.create_user(UserName="engineer")
+    key = iam.create_access_key(UserName="engineer")["AccessKey"]
+    return LocalCloud(url, key["AccessKeyId"], key["SecretAccessKey"])
 
 
 def _free_port() -> int:
@@ -56,7 +93,7 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, log: Pat
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/moto-api/"):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/gchain-api/changes"):
                 return
         except OSError:
             time.sleep(0.05)
@@ -72,24 +109,8 @@ def channel() -> Iterator[grpc.Channel]:
 
 
 @pytest.fixture(scope="session")
-def engine(cloud: str, channel: grpc.Channel) -> Engine:
+def engine(cloud: LocalCloud, channel: grpc.Channel) -> Engine:
     """What the engine does with a provider, configured for one region of the local cloud and default tags."""
     engine = Engine(provider_pb2_grpc.ResourceProviderStub(channel))
-    engine.configure(configuration(cloud))
+    engine.configure(cloud.configuration())
     return engine
-
-
-def configuration(cloud: str) -> dict[str, object]:
-    return {
-        "region": REGION,
-        "accessKey": "test",
-        "secretKey": "test",
-        "endpoints": f'[{{"sts": "{cloud}", "*": "{cloud}"}}]',
-        "defaultTags": '{"tags": {"gchain:member": "treasury"}}',
-    }
-
-
-@pytest.fixture(scope="session")
-def session(cloud: str) -> boto3.Session:
-    """A way into the same cloud behind the provider's back: `session.client(name, endpoint_url=cloud)`."""
-    return boto3.Session("test", "test", region_name=REGION)

@@ -1,7 +1,8 @@
 """Every resource type, through its whole life at a real local cloud. A case is a document under tests/cases/provider/.
 
 type          token of the resource type
-needs         other resources, made first: name -> {type, inputs}; `${name.property}` refers to one of them (`id` too)
+needs         other resources, made first: name -> {type, inputs}; `${name.property}` refers to one of them (`id` too, and `root` of an
+                  organization)
 inputs        of the resource;  outputs: what its state must hold then (`~text`: a regular expression)
 update        inputs laid over the first (null takes one away): must change in place;  updated: outputs then
 replace       inputs laid over the first, one at a time: each must force a replacement
@@ -67,7 +68,9 @@ def _resolve(value: Any, needs: dict[str, Resource]) -> Any:
 
 
 def _property(needs: dict[str, Resource], name: str, key: str) -> Any:
-    return needs[name].id if key == "id" else needs[name].outputs[key]
+    if key == "id":
+        return needs[name].id
+    return needs[name].outputs["roots"][0]["id"] if key == "root" else needs[name].outputs[key]
 
 
 @pytest.fixture(params=_cases().items(), ids=lambda item: item[0])
