@@ -16,18 +16,29 @@ from gchain.sandbox.cloud import (
     console,
     dhcp_options,
     ebs_encryption,
+    endpoint_routes,
     endpoints,
     network_acls,
 )
 from gchain.sandbox.cloud.changes import ChangeCounter
 from gchain.sandbox.cloud.credentials import CredentialCheck
+from gchain.sandbox.cloud.global_accelerator import GlobalAccelerator
 
 __all__ = ["application", "serve"]
 
 Environ = dict[str, Any]
 Application = Callable[[Environ, Any], Iterable[bytes]]
 
-EXTENSIONS = (block_public_access, bucket_policies, cloudhsm, dhcp_options, ebs_encryption, endpoints, network_acls)
+EXTENSIONS = (
+    block_public_access,
+    bucket_policies,
+    cloudhsm,
+    dhcp_options,
+    ebs_encryption,
+    endpoint_routes,
+    endpoints,
+    network_acls,
+)
 
 
 def application(company_token: str | None = None, consoles: Path | None = None) -> Application:
@@ -36,7 +47,7 @@ def application(company_token: str | None = None, consoles: Path | None = None) 
         extension.install()
     console.install(consoles)
     moto = DomainDispatcherApplication(create_backend_app)
-    return ChangeCounter(_without_back_doors(CredentialCheck(moto, company_token)))
+    return ChangeCounter(_without_back_doors(CredentialCheck(GlobalAccelerator(moto), company_token)))
 
 
 def _without_back_doors(app: Application) -> Application:

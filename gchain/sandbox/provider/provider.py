@@ -90,7 +90,8 @@ class Provider:
             return None
         live |= {"region": op.region} if kind.regional else {}
         outputs = self._settled(kind, live, inputs)
-        return Reading(str(outputs.pop("id", identity)), outputs, _refreshed_inputs(kind, outputs, state, inputs))
+        identity = str(outputs.get("id", identity))
+        return Reading(identity, outputs | {"id": identity}, _refreshed_inputs(kind, outputs, state, inputs))
 
     def update(self, token: str, identity: str, before: Properties, state: Properties, now: Properties) -> Properties:
         kind, op = resource_type(token), self._operation(now)
@@ -127,8 +128,7 @@ class Provider:
             raise GchainError(f"{kind.type_name} {identity}: the cloud does not know it right after changing it")
         live |= {"region": op.region} if kind.regional else {}
         outputs = self._settled(kind, live, inputs)
-        outputs.pop("id", None)
-        return outputs
+        return outputs | {"id": identity}  # as the bridged provider does: other resources and rules refer to it
 
     def _settled(self, kind: ResourceType, live: Properties, inputs: Properties) -> Properties:
         """Live values, spelled as the program spelled them where both mean the same."""

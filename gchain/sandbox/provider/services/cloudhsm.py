@@ -12,7 +12,7 @@ from gchain.sandbox.provider.wire import Properties
 
 __all__ = ["TYPES"]
 
-_GONE = "CloudHsmResourceNotFoundException"
+_GONE = ("CloudHsmResourceNotFoundException", "ResourceNotFoundException")  # the second is how moto calls it
 
 
 def _describe(op: Operation, identity: str) -> dict[str, Any] | None:

@@ -59,7 +59,7 @@ class Trail(ResourceType):
         listed = op.call("cloudtrail.list_tags", ResourceIdList=[identity])["ResourceTagList"]
         return result | {
             "arn": identity,
-            "homeRegion": trail.get("HomeRegion"),
+            "homeRegion": identity.split(":")[3],
             "enableLogFileValidation": trail.get("LogFileValidationEnabled", False),
             "enableLogging": op.call("cloudtrail.get_trail_status", Name=identity)["IsLogging"],
             "tags": tags_of({"Tags": listed[0]["TagsList"] if listed else []}),
@@ -75,7 +75,7 @@ class Trail(ResourceType):
             op.call("cloudtrail.add_tags", ResourceId=identity, TagsList=tag_list(tags))
 
     def delete(self, op: Operation, identity: str, state: Properties) -> None:
-        op.find("cloudtrail.delete_trail", _GONE, Name=identity)
+        op.find("cloudtrail.delete_trail", _GONE, Name=identity.rpartition("/")[2])  # moto ignores an ARN here
 
 
 TYPES = (Trail(),)

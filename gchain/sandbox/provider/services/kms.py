@@ -147,7 +147,7 @@ class ReplicaKey(_KmsKey):
         primary = new["primaryKeyArn"]
         answer = op.elsewhere(primary.split(":")[3]).call(
             "kms.replicate_key",
-            KeyId=primary,
+            KeyId=primary.rpartition("/")[2],
             ReplicaRegion=op.region,
             Description=new.get("description"),
             Policy=new.get("policy"),
@@ -156,6 +156,9 @@ class ReplicaKey(_KmsKey):
         return str(answer["ReplicaKeyMetadata"]["KeyId"])
 
     def settle(self, op: Operation, identity: str, new: Properties) -> None:
+        """moto forgets what ReplicateKey was told about the description and the tags."""
+        if new.get("description"):
+            op.call("kms.update_key_description", KeyId=identity, Description=new["description"])
         if new["tagsAll"]:
             op.call("kms.tag_resource", KeyId=identity, Tags=_kms_tags(new["tagsAll"]))
         if not new["enabled"]:

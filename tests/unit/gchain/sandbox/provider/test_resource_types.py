@@ -1,8 +1,8 @@
 """Every resource type, through its whole life at a real local cloud. A case is a document under tests/cases/provider/.
 
 type          token of the resource type
-needs         other resources, made first: name -> {type, inputs}; `${name.property}` refers to one of them (`id` too, and `root` of an
-                  organization)
+needs         other resources, made first: name -> {type, inputs}; `${name.property}` refers to one of them
+              (also to its `id`, and to the `root` of an organization)
 inputs        of the resource;  outputs: what its state must hold then (`~text`: a regular expression)
 update        inputs laid over the first (null takes one away): must change in place;  updated: outputs then
 replace       inputs laid over the first, one at a time: each must force a replacement
