@@ -1,0 +1,120 @@
+"""The program under Pulumi's mocks: what it would register, without an engine or a cloud."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gchain.environment import load
+from gchain.stacks import facts, ssh_key
+from infra import composition
+from infra.settings import Settings
+
+
+@dataclass
+class Recorder(pulumi.runtime.Mocks):
+    """Answers a registration with its own inputs and an invented id."""
+
+    registered: list[pulumi.runtime.MockResourceArgs] = field(default_factory=list)
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        self.registered.append(args)
+        outputs = {"arn": f"arn:aws:mock:::{args.name}", "availabilityZone": "eu-central-1a", **args.inputs}
+        if args.typ == "aws:organizations/organization:Organization":
+            outputs["roots"] = [{"id": "r-mock"}]
+        return f"{args.name}-id", outputs
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
+        raise AssertionError(f"the program must not look anything up in the cloud: {args.token}")
+
+    def of_type(self, kind: str) -> list[pulumi.runtime.MockResourceArgs]:
+        return [each for each in self.registered if each.typ.endswith(f":{kind}")]
+
+    @property
+    def cloud(self) -> list[pulumi.runtime.MockResourceArgs]:
+        return [each for each in self.registered if each.typ.startswith("aws:")]
+
+
+@dataclass
+class Stack:
+    recorder: Recorder
+    outputs: dict[str, Any]
+
+
+Composed = Callable[[Settings], Stack]
+
+
+@pytest.fixture
+def compose() -> Iterator[Composed]:
+    """Run the composition of one stack and wait until everything is registered."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+
+    def run(settings: Settings) -> Stack:
+        recorder = Recorder()
+        pulumi.runtime.set_mocks(recorder, project="gchain", stack="test", preview=False)
+        found: dict[str, Any] = {}
+
+        @pulumi.runtime.test
+        def program() -> pulumi.Output[Any]:
+            build = composition.foundation_stack if settings.foundation else composition.member_stack
+            outputs = build(settings, composition.provider(settings))
+            return pulumi.Output.from_input(outputs).apply(found.update)
+
+        program()
+        return Stack(recorder, found)
+
+    yield run
+    asyncio.set_event_loop(None)
+    loop.close()
+    gc.collect()  # what the mocks leave open is reported in this test, which knows of it, and not in a later one
+
+
+@pytest.fixture(params=["sandbox", "us-gov", "eu-sovereign", "uk"])
+def any_settings(request: pytest.FixtureRequest) -> Settings:
+    return settings_of(request.param)
+
+
+def settings_of(name: str = "sandbox", *, foundation: bool = False) -> Settings:
+    environment = load(name)
+    return Settings(
+        environment=environment,
+        stack=environment.stack_settings,
+        member=environment.convenor,
+        foundation=foundation,
+        ssh_public_key="ssh-ed25519 AAAA",
+    )
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return settings_of()
+
+
+@pytest.fixture
+def with_peers(settings: Settings, tmp_path: Path) -> Settings:
+    """Round 2 of the convenor: every other member has handed out signed facts, and those before it their requests."""
+    environment = settings.environment
+    for member in environment.consortium.members:
+        told = facts.PublicFacts(
+            member=member.name,
+            account=member.account,
+            region=member.region,
+            vpc_id=f"vpc-{int(member.account):x}",
+            cidrs=(str(member.vpc_cidr),),
+            zone=environment.zone.name,
+            environment=environment.name,
+            peerings={other.name: f"pcx-{member.name}" for other in environment.consortium.members},
+        )
+        key = ssh_key.ensure(tmp_path / member.name / "id_ed25519")
+        assert isinstance(key, Ed25519PrivateKey)
+        facts.write(told, key, tmp_path / "facts")
+    return replace(settings, peers=tmp_path / "facts")
