@@ -40,9 +40,10 @@ from gchain_node.tree import Tree
 from gchain_node.tx import tx_hash
 from gchain_node.verified import VerifiedTransactions
 
-__all__ = ["APP_VERSION", "App"]
+__all__ = ["APP_VERSION", "VALIDATOR_CHANGES", "App"]
 
 APP_VERSION = 1
+VALIDATOR_CHANGES = "governance/validator-changes"  # {heights}: headers that name another set for the height after
 
 
 class App:
@@ -120,6 +121,9 @@ class App:
         updates: list[ValidatorUpdate] = []
         results = tuple(self._delivery.deliver(state, raw, moment, updates) for raw in block.txs)
         events = tuple(_report(state, found, block.height) for found in block.misbehavior)
+        validator_updates = _last_per_key(updates)
+        if validator_updates:
+            _note_change(state, block.height)
         changes = state.changes()
         if changes:
             change = self._tree.update(changes)
@@ -128,7 +132,7 @@ class App:
             root, pages = self._store.app_hash, {}
         meta = {"time_ns": block.time_ns.to_bytes(8, "big")}
         self._pending = Batch(block.height, root, changes, pages, meta), block.time_ns
-        return BlockResult(results, _last_per_key(updates), root, events)
+        return BlockResult(results, validator_updates, root, events)
 
     def commit(self) -> int:
         """Persist the finalized height. Returns the lowest height whose blocks the engine must keep (0: all of them).
@@ -203,6 +207,12 @@ def _last_per_key(updates: list[ValidatorUpdate]) -> tuple[ValidatorUpdate, ...]
     """The engine refuses two updates of one key in a block: the last one is what the state says."""
     last = {(update.key_type, update.public_key): update for update in updates}
     return tuple(last[key] for key in sorted(last))
+
+
+def _note_change(state: State, height: int) -> None:
+    """Keep the heights whose header names a new set for the next one: the links that receipts need."""
+    heights = (state.get(VALIDATOR_CHANGES) or {"heights": []})["heights"]
+    state.put(VALIDATOR_CHANGES, {"heights": [*heights, height + 1]})
 
 
 def _report(state: State, found: Misbehavior, height: int) -> Event:

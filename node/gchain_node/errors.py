@@ -5,6 +5,7 @@
     ├── GenesisError            genesis or a contribution is malformed, or members must not start from it
     ├── TransactionError        a transaction is refused; `code` is one of `gchain_node.codes.Code`
     ├── VerificationError       a proof, receipt, header, commit or signature does not verify
+    │   ├── NotYetProvable        the block that carries the proof is not committed yet
     │   ├── NotEnoughTrustError   too little known voting power signed: a header in between is needed
     │   └── ExpiredTrustError     the trusted header is older than the trusting period
     ├── StateError              the node's store is of another chain, or cannot be read or written
@@ -57,6 +58,10 @@ class TransactionError(NodeError):
 
 class VerificationError(NodeError):
     exit_code = 5
+
+
+class NotYetProvable(VerificationError):  # noqa: N818 -- a matter of waiting
+    pass
 
 
 class NotEnoughTrustError(VerificationError):

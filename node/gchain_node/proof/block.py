@@ -1,7 +1,7 @@
 """Headers, commits and validator sets of CometBFT v0.38, with their hashes and sign bytes.
 
-Field numbers and orders are those of proto/tendermint/types and of types/{block,validator_set,vote,canonical,results}.go.
-JSON is that of the engine's RPC: heights as text, hashes in upper-case hex, keys and signatures in base64.
+Field numbers and orders are those of proto/tendermint/types and of types/*.go.
+Their JSON is read and written by `rpc_json.py`.
 """
 
 from __future__ import annotations

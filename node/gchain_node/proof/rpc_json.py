@@ -132,7 +132,7 @@ def commit_to_json(commit: Commit) -> dict[str, Any]:
 
 
 def validators_from_json(value: Any) -> ValidatorSet:
-    """A list of validators in any order; an entry's address, if given, must be its key's. Raises `VerificationError`."""
+    """A list of validators in any order; an address, if given, must be its key's. Raises `VerificationError`."""
     return reading("the validator set", lambda: ValidatorSet.of(_validator(entry) for entry in value or ()))
 
 

@@ -1,0 +1,212 @@
+"""Receipts: one file that proves, offline and for years, that a transaction took effect with a certain result.
+
+A receipt holds the transaction with its path to the data hash of header H, the provable part of its result (code, data,
+gas) with its path to the results hash of header H + 1, both headers, the commit of H + 1 with its validators, and the
+changes of the validator set since genesis. `verify_receipt` needs a trust file besides, and no network.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gchain_node import cbor
+from gchain_node.errors import NodeError, NotYetProvable, VerificationError
+from gchain_node.messages import TxResult
+from gchain_node.proof import merkle
+from gchain_node.proof.block import Commit, Header, ValidatorSet, data_hash, result_bytes, results_hash
+from gchain_node.proof.light import LightBlock, Signers, verify_commit, verify_light_block
+from gchain_node.proof.rpc_json import (
+    commit_from_json,
+    commit_to_json,
+    header_from_json,
+    header_to_json,
+    reading,
+    text_time,
+)
+from gchain_node.proof.trust import Change, Trust
+from gchain_node.tx import Tx, decode
+
+__all__ = ["BlockSource", "Proven", "build_receipt", "verify_receipt"]
+
+_VERSION = 1
+_FIELDS = {"version", "chain_id", "transaction", "result", "header", "next_header", "commit", "changes"}
+
+
+class BlockSource(Protocol):
+    """Where headers and their evidence come from: an engine, in process or over its RPC."""
+
+    def signed_header(self, height: int) -> tuple[Header, Commit] | None:
+        """The header of `height` and a commit for it; None if it is not committed."""
+        ...
+
+    def transactions(self, height: int) -> Sequence[bytes]: ...
+
+    def results(self, height: int) -> Sequence[TxResult]:
+        """Results of the transactions of `height`, in their order."""
+        ...
+
+    def validators(self, height: int) -> ValidatorSet: ...
+
+    def validator_changes(self) -> Sequence[int]:
+        """Heights whose header names another validator set for the next: the state's validator changes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """What a receipt proves. `data` is the decoded result data, `changes` how many led to its validators."""
+
+    chain_id: str
+    tx: Tx
+    tx_hash: bytes
+    height: int
+    time_ns: int
+    code: int
+    data: Any
+    signers: Signers
+    names: tuple[str, ...]
+    genesis_digest: str
+    changes: int
+
+    def sentence(self) -> str:
+        """What is proven, by whom, when, and what stands behind it; one sentence."""
+        effect = "took effect" if self.code == 0 else f"was refused with code {self.code}"
+        changes = "no change" if self.changes == 0 else f"{self.changes} proved changes"
+        return (
+            f"Proven: transaction {self.tx_hash.hex()} ({self.tx.module}/{self.tx.action} by {self.tx.signer}) "
+            f"{effect} in block {self.height} of ledger {self.chain_id} at {text_time(self.time_ns)}, as attested by "
+            f"{', '.join(self.names)} with {self.signers.power} of {self.signers.total} voting power, "
+            f"who are validators by genesis {self.genesis_digest} and {changes} since; no witness outside the "
+            f"consortium stands behind this, so whoever holds the old validators' keys could have rewritten history."
+        )
+
+
+def build_receipt(source: BlockSource, height: int, index: int) -> dict[str, Any]:
+    """The receipt of transaction `index` in block `height`, as JSON.
+
+    Raises:
+        NotYetProvable: block `height + 1`, which carries the result, is not committed yet.
+        VerificationError: the source has no such transaction, or contradicts itself.
+    """
+    this, following = source.signed_header(height), source.signed_header(height + 1)
+    if this is None or following is None:
+        raise NotYetProvable(f"the receipt needs block {height + 1}, which is not committed yet")
+    header, (next_header, commit) = this[0], following
+    txs, results = source.transactions(height), source.results(height)
+    rows = [result_bytes(r.code, r.data, r.gas_wanted, r.gas_used) for r in results]
+    if not 0 <= index < len(txs) or len(txs) != len(rows):
+        raise VerificationError(
+            f"block {height} has {len(txs)} transactions and {len(rows)} results; no number {index}"
+        )
+    if data_hash(txs) != header.data_hash or results_hash(rows) != next_header.last_results_hash:
+        raise VerificationError(f"the transactions or results of block {height} are not those that its headers name")
+    names = [hashlib.sha256(raw).digest() for raw in txs]
+    result = results[index]
+    return {
+        "version": _VERSION,
+        "chain_id": header.chain_id,
+        "transaction": {"raw": _b64(txs[index]), "proof": _path(names, index)},
+        "result": {
+            "code": result.code,
+            "data": _b64(result.data),
+            "gas_wanted": result.gas_wanted,
+            "gas_used": result.gas_used,
+            "proof": _path(rows, index),
+        },
+        "header": header_to_json(header),
+        "next_header": header_to_json(next_header),
+        "commit": commit_to_json(commit),
+        "changes": [_change(source, h).to_json() for h in source.validator_changes() if h <= height],
+    }
+
+
+def _change(source: BlockSource, height: int) -> Change:
+    found = source.signed_header(height)
+    if found is None:
+        raise VerificationError(f"block {height}, which changed the validators, is not kept")
+    return Change(found[0], found[1], source.validators(height + 1))
+
+
+def verify_receipt(receipt: Mapping[str, Any], trust: Trust) -> Proven:
+    """What the receipt proves. Raises `VerificationError` if it does not prove it all."""
+    return reading("the receipt", lambda: _verify(receipt, trust))
+
+
+def _verify(receipt: Mapping[str, Any], trust: Trust) -> Proven:
+    if not isinstance(receipt, Mapping) or set(receipt) != _FIELDS or receipt["version"] != _VERSION:
+        raise VerificationError(f"a receipt of version {_VERSION} has exactly {', '.join(sorted(_FIELDS))}")
+    if receipt["chain_id"] != trust.chain_id:
+        raise VerificationError(f"the receipt is of ledger {receipt['chain_id']!r}, trust is in {trust.chain_id!r}")
+    header, next_header = header_from_json(receipt["header"]), header_from_json(receipt["next_header"])
+    commit = commit_from_json(receipt["commit"])
+    changes = [Change.from_json(entry) for entry in receipt["changes"]]
+    validators, count = trust.validators_at(next_header.height, changes)
+    verify_light_block(LightBlock(next_header, commit, validators), trust.chain_id)
+    signers = verify_commit(trust.chain_id, validators, commit)
+    _check_link(header, next_header, trust.chain_id)
+    raw = _raw(receipt["transaction"]["raw"])
+    _check_path(hashlib.sha256(raw).digest(), receipt["transaction"]["proof"], header.data_hash)
+    result = receipt["result"]
+    data = _raw(result["data"])
+    row = result_bytes(_whole(result["code"]), data, _whole(result["gas_wanted"]), _whole(result["gas_used"]))
+    _check_path(row, result["proof"], next_header.last_results_hash)
+    if result["proof"]["index"] != receipt["transaction"]["proof"]["index"]:
+        raise VerificationError("the result is another transaction's")
+    return Proven(
+        chain_id=trust.chain_id,
+        tx=_transaction(raw, trust.chain_id),
+        tx_hash=hashlib.sha256(raw).digest(),
+        height=header.height,
+        time_ns=header.time_ns,
+        code=result["code"],
+        data=cbor.decode(data) if data else None,
+        signers=signers,
+        names=tuple(trust.names.get(v.address) or v.address.hex() for v in signers.validators),
+        genesis_digest=trust.genesis_digest,
+        changes=count,
+    )
+
+
+def _transaction(raw: bytes, chain_id: str) -> Tx:
+    try:
+        tx = decode(raw).tx
+    except NodeError as error:
+        raise VerificationError(f"the receipt's transaction is none: {error}") from error
+    if tx.chain_id != chain_id:
+        raise VerificationError(f"the receipt's transaction is for ledger {tx.chain_id!r}")
+    return tx
+
+
+def _check_link(header: Header, next_header: Header, chain_id: str) -> None:
+    if header.chain_id != chain_id or next_header.height != header.height + 1:
+        raise VerificationError(f"headers {header.height} and {next_header.height} are not neighbours on this ledger")
+    if next_header.last_block_id.hash != header.hash():
+        raise VerificationError(f"header {next_header.height} follows another block than header {header.height}")
+
+
+def _check_path(leaf: bytes, proof: Mapping[str, Any], expected: bytes) -> None:
+    path = [_raw(entry) for entry in proof["path"]]
+    merkle.verify_inclusion(merkle.leaf_hash(leaf), _whole(proof["index"]), _whole(proof["total"]), path, expected)
+
+
+def _path(leaves: Sequence[bytes], index: int) -> dict[str, Any]:
+    path = merkle.inclusion_path(leaves, index)
+    return {"index": index, "total": len(leaves), "path": [_b64(entry) for entry in path]}
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise ValueError(f"{str(value)[:40]!r} is not a whole number")
+    return value
+
+
+def _raw(text: Any) -> bytes:
+    return base64.b64decode(text, validate=True)
+
+
+def _b64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
