@@ -1,1 +1,1 @@
-"""The sandbox: a local cloud whose instances are real Debian hosts behind the network that the cloud's state describes."""
+"""The sandbox: a local cloud whose instances are real Debian hosts, behind the network that its state describes."""

@@ -1,7 +1,7 @@
 """The local cloud as a process: start it, find it again after the daemon was killed, tell when its memory is gone.
 
-The cloud's state lives in that process alone. When it dies it is never started again on its own: an empty cloud would look like an
-order to remove every host.
+The cloud's state lives in that process alone. When it dies it is never started again on its own: an empty cloud would
+look like an order to remove every host.
 """
 
 from __future__ import annotations

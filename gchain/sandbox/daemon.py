@@ -1,4 +1,4 @@
-"""`python -m gchain.sandbox.daemon --name N`: keeps one sandbox: starts and watches its cloud, converges hosts and network to it.
+"""`python -m gchain.sandbox.daemon --name N` keeps one sandbox: watches its cloud, converges hosts and network to it.
 
 Safe to kill at any point and to start again: the cloud and the hosts live on, and are found again by pid and cgroup.
 """
@@ -129,7 +129,8 @@ class Daemon:
         state = merge(self._parts.values(), [zone for zones in self._zones.values() for zone in zones])
         self._reconciler.apply(state)
         self._servers.see(self._reconciler.state)
-        self._servers.forward(forwards(self._layout, self._plan, self._reconciler.state))
+        targets = forwards(self._layout, self._plan, self._reconciler.state)
+        self._reconciler.problems += self._servers.forward(targets)
         self._last_check = time.monotonic()
         if noticed is not None:
             lag = 1000 * (time.monotonic() - noticed)

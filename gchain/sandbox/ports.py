@@ -13,8 +13,8 @@ __all__ = ["forwards", "positions"]
 def positions(plan: Plan, state: CloudState) -> dict[str, int]:
     """Instance id -> its index among the environment's hosts.
 
-    A member's instances take that member's places: by their `Name` tag (`<host>` or `<member>-<host>`, with or without a domain), the
-    rest in order of address. An instance beyond the places that the environment has gets none.
+    A member's instances take that member's places: by their `Name` tag (`<host>` or `<member>-<host>`, with or
+    without a domain), the rest in order of address. An instance beyond the places that the environment has gets none.
     """
     found: dict[str, int] = {}
     start = 0

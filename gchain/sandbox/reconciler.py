@@ -1,6 +1,6 @@
 """Converge hosts, wires and packet filters to what the cloud says, and say how far that is.
 
-Every step is idempotent and reads what exists: a reconciler that was killed at any point goes on where the last one stopped.
+Every step is idempotent and reads what exists: a reconciler that was killed goes on where the last one stopped.
 """
 
 from __future__ import annotations
@@ -58,8 +58,9 @@ class Reconciler:
         self.state = state
         self._topology.bridges(state)
         living = [each for each in state.instances.values() if each.state in ("pending", "running")]
+        links = self._topology.links()
         for instance in living:
-            self._lay_host(instance)
+            self._lay_host(instance, links)
         self._filter(state)
         self._raise_links(living)
         for instance in living:
@@ -70,10 +71,10 @@ class Reconciler:
         for gone in self._on_disk() - state.instances.keys():
             self._background(gone, self._remove)
 
-    def _lay_host(self, instance: Instance) -> None:
+    def _lay_host(self, instance: Instance, links: set[str]) -> None:
         subnet = self.state.subnets[instance.subnet]
         self.machine(instance.id).prepare(instance, subnet, self.state.vpcs[subnet.vpc])
-        if instance.link not in self._topology.links():
+        if instance.link not in links:
             self._topology.attach(instance, subnet)
 
     def _filter(self, state: CloudState) -> None:

@@ -21,14 +21,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gchain.errors import HostError, SandboxError
-from gchain.sandbox import remains, slots
+from gchain.sandbox import remains, reserved_ports, slots
 from gchain.sandbox.faults import Faults
 from gchain.sandbox.hosts.base import ensure_base_image
 from gchain.sandbox.hosts.cgroups import Cgroups
 from gchain.sandbox.hosts.machine import Machine
 from gchain.sandbox.layout import Layout, Plan, read_json
 from gchain.sandbox.network import namespaces
-from gchain.workspace import REPOSITORY, Workspace
+from gchain.workspace import REPOSITORY, Workspace, sandbox_root
 
 if TYPE_CHECKING:
     from gchain.environment import Environment
@@ -74,7 +74,7 @@ class Sandbox:
     def start(self, environment: Environment, *, progress: Progress = print, **settings: Any) -> dict[str, Any]:
         """Start cloud, network and daemon; the members' credentials exist when this returns.
 
-        `settings` replace fields of the plan (`image`, `host_memory_mib`, ...). A sandbox that runs already is left as it is.
+        `settings` replace fields of the plan (`image`, `host_memory_mib`, ...). A running sandbox is left as it is.
 
         Raises:
             SandboxError: not root, a port is taken, another command holds the sandbox, or its cloud was lost.
@@ -94,6 +94,7 @@ class Sandbox:
             )
         with self.exclusive():
             ensure_base_image(progress)
+            reserved_ports.reserve()
             self._write_plan(plan, settings)
             if self.status() is None:
                 progress("local cloud and daemon")
@@ -158,7 +159,7 @@ class Sandbox:
             return None
         try:
             url = f"http://127.0.0.1:{self.layout.status_port}/status"
-            with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310
+            with urllib.request.urlopen(url, timeout=10) as answer:
                 found: dict[str, Any] = json.load(answer)
         except OSError:
             return None
@@ -167,8 +168,11 @@ class Sandbox:
     def publish(self, name: str, directory: Path) -> None:
         """Serve a directory on the zone's mirror: `simple` (wheels) or `debs` (packages)."""
         target = self.workspace.root / "mirror" / name
-        target.unlink(missing_ok=True)
-        target.symlink_to(directory)
+        target.parent.mkdir(exist_ok=True)
+        draft = target.with_name(f".{name}")
+        draft.unlink(missing_ok=True)
+        draft.symlink_to(directory)
+        draft.rename(target)
 
     def wait_for_hosts(self, count: int, deadline: float = 120.0) -> list[dict[str, Any]]:
         """Wait until `count` hosts are up, that is, printed their SSH host keys; returns their descriptions.
@@ -219,6 +223,8 @@ class Sandbox:
                 namespaces.remove(namespace)
             if self.workspace.root.exists():
                 shutil.rmtree(self.workspace.root)
+            if not any(sandbox_root().glob("*/sandbox.json")):
+                reserved_ports.release()
 
     def machine(self, instance_id: str) -> Machine:
         layout = self.layout
@@ -238,8 +244,8 @@ class Sandbox:
 
     def cut_link(self, instance_id: str) -> None:
         """Unplug a host's network; `heal_link` plugs it in again."""
-        self._link(instance_id, "down")
         Faults(self.layout).plant("cut", instance_id)
+        self._link(instance_id, "down")
 
     def heal_link(self, instance_id: str) -> None:
         Faults(self.layout).heal("cut", instance_id)

@@ -110,7 +110,7 @@ def _vpc(reader: _Reader, vpc: dict[str, Any], gateways: dict[str, str], options
 
 
 def _subnets(subnets: list[dict[str, Any]], tables: list[dict[str, Any]], acls: list[dict[str, Any]]) -> list[Subnet]:
-    """Each subnet with the routes and the ACL that apply to it: its own association, else the VPC's main or default one."""
+    """Each subnet with the routes and the ACL that apply: its own association, else the VPC's main or default one."""
     own, main = {}, {}
     for table in tables:
         for association in table.get("Associations", []):

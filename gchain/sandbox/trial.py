@@ -1,7 +1,8 @@
 """`python -m gchain.sandbox.trial --name g --hosts 2`: hosts to develop roles on, without Pulumi.
 
-Makes a sandbox of its own with one agency, a VPC with a VPN gateway, one open security group, and instances, over the agency's own
-credentials. Prints how to reach them, and writes an Ansible inventory with checked SSH host keys. `--down` removes it all.
+Makes a sandbox of its own with one agency, a VPC with a VPN gateway, one open security group, and instances, over the
+agency's own credentials. Prints how to reach them, and writes an Ansible inventory with the hosts' own SSH keys.
+`--down` removes it all.
 """
 
 from __future__ import annotations

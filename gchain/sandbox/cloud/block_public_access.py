@@ -1,6 +1,6 @@
 """EC2 VPC block public access: the account's options for a region, and exclusions, which moto lacks.
 
-API: ModifyVpcBlockPublicAccessOptions, DescribeVpcBlockPublicAccessOptions and {Create,Modify,Delete,Describe}...Exclusion(s).
+API: {Modify,Describe}VpcBlockPublicAccessOptions and {Create,Modify,Delete,Describe}VpcBlockPublicAccessExclusion(s).
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import Any
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
 from moto.ec2.responses import EC2Response
+
+from gchain.sandbox.cloud.overriding import add
 
 __all__ = ["install"]
 
@@ -85,10 +87,15 @@ def _describe_exclusions(self: Any) -> ActionResult:
     return ActionResult({"VpcBlockPublicAccessExclusions": found})
 
 
+_ACTIONS = {
+    "describe_vpc_block_public_access_options": _describe_options,
+    "modify_vpc_block_public_access_options": _modify_options,
+    "create_vpc_block_public_access_exclusion": _create_exclusion,
+    "modify_vpc_block_public_access_exclusion": _modify_exclusion,
+    "delete_vpc_block_public_access_exclusion": _delete_exclusion,
+    "describe_vpc_block_public_access_exclusions": _describe_exclusions,
+}
+
+
 def install() -> None:
-    EC2Response.describe_vpc_block_public_access_options = _describe_options
-    EC2Response.modify_vpc_block_public_access_options = _modify_options
-    EC2Response.create_vpc_block_public_access_exclusion = _create_exclusion
-    EC2Response.modify_vpc_block_public_access_exclusion = _modify_exclusion
-    EC2Response.delete_vpc_block_public_access_exclusion = _delete_exclusion
-    EC2Response.describe_vpc_block_public_access_exclusions = _describe_exclusions
+    add(EC2Response, _ACTIONS)

@@ -1,7 +1,7 @@
 """S3 bucket policies: moto reads any statement with a condition as a refusal, whether or not the condition holds.
 
-So a policy that denies plain HTTP, as every bucket here has, would deny everything. Statements with a condition are left out
-of moto's decision; whose account may reach a bucket is decided in `gchain.sandbox.cloud.buckets`.
+So a policy that denies plain HTTP, as every bucket here has, would deny everything. Statements with a condition are
+left out of moto's decision; whose account may reach a bucket is decided in `gchain.sandbox.cloud.buckets`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import json
 from typing import Any
 
 from moto.s3.models import FakeBucket
+
+from gchain.sandbox.cloud.overriding import override
 
 __all__ = ["install"]
 
@@ -30,4 +32,4 @@ def _get_permission(self: Any, action: str, resource: str) -> Any:
 
 
 def install() -> None:
-    FakeBucket.get_permission = _get_permission
+    override(FakeBucket, "get_permission", lambda _: _get_permission)

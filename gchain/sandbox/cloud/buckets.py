@@ -1,8 +1,8 @@
 """A bucket belongs to an account: another account's caller needs a bucket policy that names it.
 
-moto finds any bucket for any caller. Here a request of another account is refused unless an Allow statement of the policy names the
-caller's account for the kind of access (read, write, delete), and no Deny statement names it. Conditions and object ARNs are not
-evaluated: a statement with a condition neither allows nor denies here.
+moto finds any bucket for any caller. Here a request of another account is refused unless an Allow statement of the
+policy names the caller's account for the kind of access (read, write, delete), and no Deny statement names it.
+Conditions and object ARNs are not evaluated: a statement with a condition neither allows nor denies here.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SAMPLES = {
 
 
 def refuse_foreign_bucket(call: Call, environ: dict[str, Any], account: str) -> Refusal | None:
-    """The refusal that a request deserves, or None when the bucket is the caller's own, shared with it, or does not exist."""
+    """The refusal, or None when the bucket is the caller's own, shared with it, or does not exist."""
     if call.service not in ("s3", ""):
         return None
     refused = _refused(call.path.lstrip("/").split("/")[0], call.method, account)
@@ -63,7 +63,7 @@ def policy_allows(policy: bytes | str | None, account: str, method: str) -> bool
     listed = statements if isinstance(statements, list) else [statements]
     samples = _SAMPLES.get(method, ())
     allowed = any(_applies(each, "Allow", account, samples) and not each.get("Condition") for each in listed)
-    # Bucket policies commonly deny unencrypted transport for everyone: a condition on it says nothing about the account.
+    # Policies commonly deny unencrypted transport for everyone: that says nothing about the account.
     denied = any(_applies(each, "Deny", account, samples) and not each.get("Condition") for each in listed)
     return allowed and not denied
 

@@ -1,7 +1,7 @@
-"""`GET /gchain-api/changes`: how many calls may have changed the cloud, so that the reconciler need not poll resources.
+"""`GET /gchain-api/changes`: how many calls may have changed the cloud, so that nobody need poll its resources.
 
-The answer is `{"changes": N, "boot": id, "scopes": {"<account>/<region>/<service>": n}}`. A call is counted after it was
-answered: whoever sees the number finds its effect. `boot` names this process: another id means that the memory is gone.
+The answer is `{"changes": N, "boot": id, "scopes": {"<account>/<region>/<service>": n}}`. A call is counted after it
+was answered: whoever sees the number finds its effect. `boot` names this process: another id means lost memory.
 """
 
 from __future__ import annotations

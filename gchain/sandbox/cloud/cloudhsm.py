@@ -1,7 +1,7 @@
-"""CloudHSMv2: clusters that stand in a VPC, HSMs, initialization (moto has create, describe, tag and delete of a bare cluster).
+"""CloudHSMv2: clusters that stand in a VPC, HSMs, initialization; moto has a bare cluster only.
 
-States follow the service: a cluster is UNINITIALIZED until InitializeCluster, which needs an HSM first, then INITIALIZED; it becomes
-ACTIVE when an administrator logs in on a host, which is outside the API and outside the sandbox.
+States follow the service: a cluster is UNINITIALIZED until InitializeCluster, which needs an HSM first, then
+INITIALIZED; it becomes ACTIVE when an administrator logs in on a host: outside the API, and outside the sandbox.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import secrets
 from typing import Any
 
 from moto.cloudhsmv2.exceptions import CloudHSMv2ClientError, ResourceNotFoundException
-from moto.cloudhsmv2.models import Cluster, CloudHSMV2Backend
+from moto.cloudhsmv2.models import CloudHSMV2Backend, Cluster
 from moto.cloudhsmv2.responses import CloudHSMV2Response, DateTimeEncoder
 from moto.ec2.models import ec2_backends
+
+from gchain.sandbox.cloud.overriding import add, override
 
 __all__ = ["install"]
 
@@ -23,14 +25,14 @@ def _refused(message: str) -> Exception:
     return error
 
 
-def _cluster(backend: Any, cluster_id: str) -> Cluster:
+def _cluster(backend: Any, cluster_id: str) -> Any:
     try:
         return backend.clusters[cluster_id]
     except KeyError:
         raise ResourceNotFoundException(f"Cluster {cluster_id} not found") from None
 
 
-def _place(backend: Any, cluster: Cluster, subnet_ids: list[str]) -> None:
+def _place(backend: Any, cluster: Any, subnet_ids: list[str]) -> None:
     """One subnet a zone, all in one VPC (API reference, CreateCluster)."""
     ec2 = ec2_backends[backend.account_id][backend.region_name]
     subnets = [ec2.get_subnet(subnet_id) for subnet_id in subnet_ids]
@@ -108,7 +110,6 @@ def _delete_cluster(original: Any) -> Any:
         ec2_backends[self.account_id][self.region_name].delete_security_group(group_id=cluster.security_group)
         return answer
 
-    delete_cluster.checks_hsms = True  # type: ignore[attr-defined]
     return delete_cluster
 
 
@@ -134,12 +135,15 @@ def _describe(original: Any) -> Any:
 
 
 def install() -> None:
-    if getattr(CloudHSMV2Backend.delete_cluster, "checks_hsms", False):
-        return
-    CloudHSMV2Backend.delete_cluster = _delete_cluster(CloudHSMV2Backend.delete_cluster)
-    CloudHSMV2Backend.create_cluster = _create_cluster(CloudHSMV2Backend.create_cluster)
-    Cluster.to_dict = _describe(Cluster.to_dict)
-    CloudHSMV2Response.create_hsm = _create_hsm
-    CloudHSMV2Response.delete_hsm = _delete_hsm
-    CloudHSMV2Response.initialize_cluster = _initialize_cluster
-    CloudHSMV2Response.modify_cluster = _modify_cluster
+    override(CloudHSMV2Backend, "delete_cluster", _delete_cluster)
+    override(CloudHSMV2Backend, "create_cluster", _create_cluster)
+    override(Cluster, "to_dict", _describe)
+    add(CloudHSMV2Response, _ACTIONS)
+
+
+_ACTIONS = {
+    "create_hsm": _create_hsm,
+    "delete_hsm": _delete_hsm,
+    "initialize_cluster": _initialize_cluster,
+    "modify_cluster": _modify_cluster,
+}

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
 from moto.ec2.responses import EC2Response
 
-__all__ = ["CONSOLE_FILE", "install"]
+from gchain.sandbox.hosts.console import CONSOLE_FILE
 
-CONSOLE_FILE = "console.log"
+__all__ = ["install"]
+
 LIMIT = 64 * 1024
 """EC2 keeps the last 64 KiB."""
 
@@ -27,4 +28,5 @@ def install(consoles: Path | None) -> None:
         encoded = base64.b64encode(text).decode()
         return ActionResult({"InstanceId": instance.id, "Timestamp": utcnow(), "Output": encoded})
 
-    EC2Response.get_console_output = get_console_output
+    # Each call replaces the last: an application serves the consoles that it was given.
+    cast("Any", EC2Response).get_console_output = get_console_output

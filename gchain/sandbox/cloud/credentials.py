@@ -1,8 +1,8 @@
 """Who calls: an access key that the cloud did not issue is refused, and a key reaches its own account only.
 
-moto takes any key, and a request header that names any account. Here a key must have been issued (IAM access key or STS session)
-and be active, and the header is honoured only from the cloud company, which shows a token. Signatures are not verified: the key id
-is the secret (docs/sandbox.md).
+moto takes any key, and a request header that names any account. Here a key must have been issued (IAM access key or STS
+session) and be active, and the header is honoured only from the cloud company, which shows a token. Signatures are not
+verified: the key id is the secret (docs/sandbox.md).
 """
 
 from __future__ import annotations

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from moto.core.responses import ActionResult
 from moto.ec2.responses import EC2Response
-from moto.ec2.responses.dhcp_options import DHCPOptions
+
+from gchain.sandbox.cloud.overriding import override
 
 __all__ = ["install"]
 
 
-def _create(self: Any) -> ActionResult:
-    result = DHCPOptions.create_dhcp_options(self)
-    tags = self._parse_tag_specification("dhcp-options").get("dhcp-options", {})
-    result.result["DhcpOptions"].add_tags(tags)
-    return result
+def _tagging(original: Any) -> Any:
+    def create_dhcp_options(self: Any) -> Any:
+        answer = original(self)
+        tags = self._parse_tag_specification("dhcp-options").get("dhcp-options", {})
+        answer.result["DhcpOptions"].add_tags(tags)
+        return answer
+
+    return create_dhcp_options
 
 
 def install() -> None:
-    EC2Response.create_dhcp_options = _create
+    override(EC2Response, "create_dhcp_options", _tagging)

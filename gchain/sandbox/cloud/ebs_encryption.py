@@ -8,6 +8,8 @@ from moto.core.responses import ActionResult
 from moto.ec2.models.elastic_block_store import EBSBackend
 from moto.ec2.responses import EC2Response
 
+from gchain.sandbox.cloud.overriding import override
+
 __all__ = ["install"]
 
 
@@ -23,17 +25,16 @@ def _reset_default(self: Any) -> ActionResult:
 
 def install() -> None:
     """Add the actions, and let `create_volume` honour the account's encryption by default."""
-    EC2Response.get_ebs_default_kms_key_id = _get_default
-    EC2Response.reset_ebs_default_kms_key_id = _reset_default
-    original = EBSBackend.create_volume
-    if getattr(original, "honours_default", False):
-        return
+    override(EC2Response, "get_ebs_default_kms_key_id", lambda _: _get_default)
+    override(EC2Response, "reset_ebs_default_kms_key_id", lambda _: _reset_default)
+    override(EBSBackend, "create_volume", _encrypting)
 
+
+def _encrypting(original: Any) -> Any:
     def create_volume(self: Any, size: int, zone_name: str, snapshot_id: Any = None, **given: Any) -> Any:
         if self.ebs_encryption_by_default and not given.get("encrypted"):
             given["encrypted"] = True
             given["kms_key_id"] = given.get("kms_key_id") or getattr(self, "default_kms_key_id", None)
         return original(self, size, zone_name, snapshot_id, **given)
 
-    create_volume.honours_default = True  # type: ignore[attr-defined]
-    EBSBackend.create_volume = create_volume
+    return create_volume

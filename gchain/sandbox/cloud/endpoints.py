@@ -1,6 +1,7 @@
-"""EC2 interface endpoints: their network interfaces stand in the given subnets, with a free address and the given security groups.
+"""EC2 interface endpoints: their network interfaces stand in the given subnets, with a free address and their groups.
 
-moto gives them a random address outside the subnet and the VPC's default group. No service answers there (docs/sandbox.md).
+moto gives them a random address outside the subnet and the VPC's default group. No service answers there
+(docs/sandbox.md).
 """
 
 from __future__ import annotations
@@ -9,22 +10,23 @@ from typing import Any
 
 from moto.ec2.models.vpcs import VPCBackend
 
+from gchain.sandbox.cloud.overriding import override
+
 __all__ = ["install"]
 
 
 def install() -> None:
-    original = VPCBackend.create_vpc_endpoint
-    if getattr(original, "inside_subnet", False):
-        return
+    override(VPCBackend, "create_vpc_endpoint", _inside_subnets)
 
+
+def _inside_subnets(original: Any) -> Any:
     def create_vpc_endpoint(self: Any, *positional: Any, **given: Any) -> Any:
         endpoint = original(self, *positional, **given)
         if str(endpoint.vpc_endpoint_type).lower() == "interface":
             _move_inside(self, endpoint)
         return endpoint
 
-    create_vpc_endpoint.inside_subnet = True  # type: ignore[attr-defined]
-    VPCBackend.create_vpc_endpoint = create_vpc_endpoint
+    return create_vpc_endpoint
 
 
 def _move_inside(backend: Any, endpoint: Any) -> None:

@@ -6,22 +6,23 @@ from typing import Any
 
 from moto.ec2.models.network_acls import NetworkAclBackend
 
+from gchain.sandbox.cloud.overriding import override
+
 __all__ = ["install"]
 
 
 def install() -> None:
-    original = NetworkAclBackend.create_network_acl
-    if getattr(original, "denies_last", False):
-        return
+    override(NetworkAclBackend, "create_network_acl", _denying_last)
 
+
+def _denying_last(original: Any) -> Any:
     def create_network_acl(self: Any, vpc_id: str, tags: Any = None, default: bool = False) -> Any:
         acl = original(self, vpc_id, tags, default)
-        if not default:
-            for egress in (False, True):
-                self.create_network_acl_entry(
-                    acl.id, 32767, "-1", "deny", egress, "0.0.0.0/0", None, None, None, None, None
-                )
+        for egress in () if default else (False, True):
+            cidr, nothing = "0.0.0.0/0", None
+            self.create_network_acl_entry(
+                acl.id, 32767, "-1", "deny", egress, cidr, nothing, nothing, nothing, nothing, nothing
+            )
         return acl
 
-    create_network_acl.denies_last = True  # type: ignore[attr-defined]
-    NetworkAclBackend.create_network_acl = create_network_acl
+    return create_network_acl

@@ -1,7 +1,7 @@
 """The base image: a Debian 12 root file system built once into the cache, that every sandbox host boots from.
 
-The directory is named after the digest of what it is built from (suite, package list, customisation), so a changed list is a
-new image and an interrupted build is never mistaken for a finished one: it is made beside its place and renamed at the end.
+The directory is named after the digest of what it is built from (suite, package list, customisation), so a changed list
+is a new image and an interrupted build is never mistaken for a finished one: it is made beside its place and renamed.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class BaseImage:
-    """A finished image: `root` is its file system, `digest` of its inputs, `packages_digest` of what was really installed."""
+    """A finished image: `root` is its file system, `digest` that of its inputs."""
 
     directory: Path
     digest: str

@@ -1,12 +1,13 @@
-"""Control groups of a sandbox's hosts: where they lie on hybrid and on pure cgroup v2 machines, kill, freeze, memory cap.
+"""Control groups of a sandbox's hosts, on hybrid and on pure cgroup v2 machines: kill, freeze, memory cap.
 
-Each host has a group of its own, `gchain-<sandbox>/<instance>`, and a sibling `<instance>.sup` for the process that keeps it.
+Each host has a group of its own, `gchain-<sandbox>/<instance>`, and a sibling `<instance>.sup` for what keeps it.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +57,7 @@ class Cgroups:
         return path
 
     def make_host(self, group: str, memory_mib: int) -> list[Path]:
-        """A host's group with its memory cap; returns every `cgroup.procs` that its first process must be written to."""
+        """A host's group with its memory cap; returns each `cgroup.procs` that must list its first process."""
         path = self.make(group)
         limit = memory_mib * 1024 * 1024
         legacy = self._memory_root
@@ -137,9 +138,9 @@ def _rmdir(path: Path) -> bool:
     return True
 
 
-def _wait(condition: object, deadline: float, what: str) -> None:
+def _wait(condition: Callable[[], bool], deadline: float, what: str) -> None:
     end = time.monotonic() + deadline
-    while not condition():  # type: ignore[operator]
+    while not condition():
         if time.monotonic() > end:
             raise SandboxError(f"waited {deadline:.0f} s for {what}")
         time.sleep(0.02)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["BEGIN", "END", "host_keys"]
+__all__ = ["BEGIN", "CONSOLE_FILE", "END", "host_keys"]
+
+CONSOLE_FILE = "console.log"
+"""In a host's directory; the local cloud serves it as the instance's console output."""
 
 BEGIN = "-----BEGIN SSH HOST KEY KEYS-----"
 END = "-----END SSH HOST KEY KEYS-----"

@@ -1,4 +1,4 @@
-"""One host: its directory, its boot, its end. The process that keeps it outlives the daemon, which finds it again by its cgroup."""
+"""One host: its directory, its boot, its end. What keeps it outlives the daemon, which finds it again by its cgroup."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gchain.errors import SandboxError
-from gchain.sandbox.cloud.console import CONSOLE_FILE
 from gchain.sandbox.hosts.base import BaseImage
 from gchain.sandbox.hosts.cgroups import Cgroups
+from gchain.sandbox.hosts.console import CONSOLE_FILE
 from gchain.sandbox.hosts.seed import sow
 from gchain.sandbox.layout import Layout
 from gchain.sandbox.network.state import Instance, Subnet, Volume, Vpc

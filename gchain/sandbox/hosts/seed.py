@@ -1,4 +1,4 @@
-"""What a host finds on its own disk before its first boot: what a cloud host would get from DHCP and the metadata service."""
+"""What a host finds on its disk before its first boot: what DHCP and the metadata service would tell it."""
 
 from __future__ import annotations
 

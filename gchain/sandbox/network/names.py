@@ -1,4 +1,4 @@
-"""The VPC's name server: private hosted zones as the asker's VPC sees them, instances' own names, and the zone's mirrors.
+"""The VPC's name server: private hosted zones as the asker's VPC sees them, instances' names, the zone's mirrors.
 
 Nothing outside is resolved: there is no way out of the sandbox's zone.
 """
@@ -23,7 +23,8 @@ def reply(query: bytes, asker: str, state: CloudState, mirrors: dict[str, str]) 
         request = DNSRecord.parse(query)
         name, kind = str(request.q.qname).lower().rstrip("."), QTYPE[request.q.qtype]
     except Exception:
-        return DNSRecord(DNSHeader(id=int.from_bytes(query[:2], "big"), qr=1, rcode=RCODE.FORMERR)).pack()
+        refusal = DNSRecord(DNSHeader(id=int.from_bytes(query[:2], "big"), qr=1, rcode=RCODE.FORMERR))
+        return bytes(refusal.pack())
     found, known = answer(state, mirrors, asker, name, kind)
     response = request.reply()
     response.header.ra = 1

@@ -72,7 +72,7 @@ def load_ruleset(namespace: str, ruleset: str) -> None:
 
 
 def inside(namespace: str, work: Callable[[], T]) -> T:
-    """Call `work` in a thread that has entered the namespace; sockets that it opens stay there wherever they are used."""
+    """Call `work` in a thread inside the namespace; sockets that it opens stay there wherever they are used."""
     outcome: list[T] = []
     failure: list[BaseException] = []
 

@@ -1,4 +1,4 @@
-"""Two VPCs may use the same addresses in a real cloud; behind one router they cannot. The later one is left out, and named."""
+"""VPCs may share addresses in a real cloud; behind one router they cannot: the later one is left out, and named."""
 
 from __future__ import annotations
 

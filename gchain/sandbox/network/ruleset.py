@@ -1,7 +1,7 @@
 """Cloud state -> one nftables ruleset, loaded atomically: what no rule of the cloud opened is closed.
 
 A packet between two hosts passes, in this order and in each direction on its own unless noted:
-routing     the route table of the subnet it leaves, longest prefix first; peering must be active, a VPN gateway attached
+routing     the route table of the subnet it leaves, longest prefix first; peering active, VPN gateway attached
 lists       network ACLs, stateless and ordered, of the subnet it leaves and the one it enters; not inside one subnet
 groups      security groups, stateful: egress of the sender, ingress of the receiver, for the first packet only
 Anti-spoofing stands before all of it, on each host's own link: a host sends from its own address or not at all.
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, collapse_addresses
 
-from gchain.sandbox.network.state import AclEntry, CloudState, Peering, Permission, Route, Subnet, Vpc
+from gchain.sandbox.network.state import AclEntry, CloudState, Peering, Permission, Route, Vpc
 
 __all__ = ["CLOSED", "NAME_SERVER", "TIME_SERVER", "External", "render"]
 
@@ -53,7 +53,7 @@ CLOSED = _table("inet", _SERVICES + "  chain forward {\n    type filter hook for
 
 
 def render(state: CloudState, externals: Iterable[External], links: Iterable[str] = ()) -> str:
-    """The whole ruleset. `links` are the host links that exist in the router now (a chain cannot name a missing one)."""
+    """The whole ruleset. `links` are the host links in the router now: a chain cannot name a missing one."""
     return _Rendering(state, tuple(externals)).inet() + _anti_spoofing(state, set(links))
 
 

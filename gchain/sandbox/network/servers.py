@@ -1,4 +1,4 @@
-"""The sandbox's own servers, on sockets opened inside its namespaces: names and time for hosts, the mirror, loopback forwarders.
+"""The sandbox's own servers, on sockets inside its namespaces: names and time for hosts, mirror, loopback forwarders.
 
 They run on one event loop in a thread of the daemon; the daemon hands them the newest cloud state.
 """
@@ -15,13 +15,15 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gchain.sandbox.network import names, namespaces, time_service
 from gchain.sandbox.network.ruleset import NAME_SERVER, TIME_SERVER
 from gchain.sandbox.network.state import CloudState
 
 __all__ = ["Servers"]
+
+T = TypeVar("T")
 
 _CHUNK = 64 * 1024
 
@@ -64,17 +66,16 @@ class Servers:
         """From now on answer from this state."""
         self._state = state
 
-    def forward(self, targets: dict[int, tuple[str, str, int]]) -> None:
+    def forward(self, targets: dict[int, tuple[str, str, int]]) -> list[str]:
         """Loopback port -> (namespace to dial from, address, port); ports not named are closed.
 
-        Raises:
-            OSError: a port is taken.
+        Returns a sentence for every port that something else holds; the next call tries it again.
         """
         self._targets = targets
-        self._call(self._adjust_forwards())
+        return self._call(self._adjust_forwards())
 
-    def _call(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=30)
+    def _call(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=30)
 
     async def _serve_hosts(self) -> None:
         udp, tcp = socket.SOCK_DGRAM, socket.SOCK_STREAM
@@ -107,12 +108,17 @@ class Servers:
         server.socket = listening
         threading.Thread(target=server.serve_forever, name="mirror", daemon=True).start()
 
-    async def _adjust_forwards(self) -> None:
+    async def _adjust_forwards(self) -> list[str]:
+        problems = []
         for port in self._forwards.keys() - self._targets.keys():
             self._forwards.pop(port).close()
         for port in self._targets.keys() - self._forwards.keys():
             accept = functools.partial(self._carry, port)
-            self._forwards[port] = await asyncio.start_server(accept, "127.0.0.1", port)
+            try:
+                self._forwards[port] = await asyncio.start_server(accept, "127.0.0.1", port)
+            except OSError as error:
+                problems.append(f"port {port} on 127.0.0.1: {error.strerror}")
+        return problems
 
     async def _carry(self, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection from the machine to a host, dialled from the member's own network."""

@@ -1,4 +1,4 @@
-"""The VPC's time service: SNTP (RFC 5905, server mode) from the machine's clock, which nothing in the sandbox may set."""
+"""The VPC's time service: SNTP (RFC 5905, server mode) from the machine's clock, which nothing here may set."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The wires: one router namespace, a bridge a subnet, a link a host, a link a network beyond the VPN gateways.
 
-Everything here is idempotent: it reads what exists and adds what is missing. What packets may do is the ruleset's business.
+Everything here is idempotent: it reads what exists and adds what is missing. What packets may do is up to the ruleset.
 """
 
 from __future__ import annotations
