@@ -107,10 +107,12 @@ def _shared(
         "gchain_wheelhouse": {"digest": wheelhouse.digest, "cometbft_sha256": wheelhouse.cometbft_sha256},
         "gchain_genesis_file": str(workspace.genesis),
         "gchain_genesis_digest": _accepted_digest(directory.root),
+        "gchain_genesis_signatures": str(workspace.genesis_signatures),
         "gchain_contributions": str(workspace.contributions),
         "gchain_evidence": str(directory.evidence),
+        "gchain_member_directory": str(directory.root),
         "gchain_backups": str(directory.root / "backups"),
-        "gchain_officers_file": str(directory.officer / "officers.json"),
+        "gchain_officers": str(directory.officer),
         "gchain_mirror_key": _mirror_key(workspace),
     }
 

@@ -1,4 +1,4 @@
-"""Filter `gchain_agreed_genesis`: the genesis document that this member accepted by its digest, as the roles need it."""
+"""Filters for genesis: the document that this member accepted by its digest, and the officers of its contribution."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NONE: dict[str, Any] = {"document": "", "contributions": [], "registered": {}}
 
 
 def agreed_genesis(path: str, digest: str) -> dict[str, Any]:
-    """The document at `path` if its digest is `digest` (`sha256:<hex>` over RFC 8785); the empty one if no digest was accepted.
+    """The document at `path` if its digest is `digest` (`sha256:<hex>` over RFC 8785); the empty one without a digest.
 
     Returns `{document: text, contributions: [payload], registered: {member: {key name: public key}}}`.
     """
@@ -43,6 +43,26 @@ def _keys(contribution: dict[str, Any]) -> dict[str, str]:
     return keys
 
 
+def officer_files(directory: str) -> list[dict[str, Any]]:
+    """The public files of the member's officers (name, public key, proof of possession), by name."""
+    documents = []
+    for path in sorted(Path(directory).glob("*.json")):
+        document = json.loads(path.read_text())
+        if not isinstance(document, dict) or not {"name", "public_key", "pop"} <= document.keys():
+            raise AnsibleFilterError(f"{path}: not an officer's public file: keys name, public_key and pop expected")
+        documents.append(document)
+    return documents
+
+
+def as_files(officers: list[dict[str, Any]], directory: str) -> list[dict[str, str]]:
+    """The same documents as entries for the module host_files."""
+    return [{"path": f"{directory}/officer-{each['name']}.json", "content": json.dumps(each)} for each in officers]
+
+
 class FilterModule:
     def filters(self) -> dict[str, Any]:
-        return {"gchain_agreed_genesis": agreed_genesis}
+        return {
+            "gchain_agreed_genesis": agreed_genesis,
+            "gchain_officer_files": officer_files,
+            "gchain_as_files": as_files,
+        }
