@@ -19,7 +19,16 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from gchain_node.errors import ExpiredTrustError, NotEnoughTrustError, VerificationError
 from gchain_node.keys.public import CURVE_ORDERS
-from gchain_node.proof.block import BLOCK_ID_COMMIT, Commit, CommitSig, Header, Validator, ValidatorSet
+from gchain_node.proof.block import (
+    BLOCK_ID_ABSENT,
+    BLOCK_ID_COMMIT,
+    BLOCK_ID_NIL,
+    Commit,
+    CommitSig,
+    Header,
+    Validator,
+    ValidatorSet,
+)
 
 __all__ = [
     "TRUST_LEVEL",
@@ -78,23 +87,35 @@ def verify_light_block(block: LightBlock, chain_id: str) -> None:
 
 
 def verify_commit(chain_id: str, validators: ValidatorSet, commit: Commit) -> Signers:
-    """More than two thirds of `validators`, in the commit's order, signed the block. Returns who was checked."""
+    """More than two thirds of `validators`, in the commit's order, signed the block. Returns who did.
+
+    Every signature in the commit must verify, those for nil too (types/validation.go, VerifyCommit).
+    """
     if len(commit.signatures) != len(validators.validators):
         raise VerificationError(
             f"the commit has {len(commit.signatures)} signatures for {len(validators.validators)} validators"
         )
     total, signed, who = validators.total_power, 0, []
     for index, (validator, entry) in enumerate(zip(validators.validators, commit.signatures, strict=True)):
-        if entry.flag != BLOCK_ID_COMMIT:
+        if _is_absent(entry, index):
             continue
         if entry.address != validator.address:
             raise VerificationError(f"signature {index} of the commit is not by the validator of its place")
         _verify_vote(validator, commit.sign_bytes(chain_id, index), entry)
-        signed += validator.power
-        who.append(validator)
+        if entry.flag == BLOCK_ID_COMMIT:
+            signed += validator.power
+            who.append(validator)
     if 3 * signed <= 2 * total:
         raise VerificationError(f"validators with {signed} of {total} power signed; more than two thirds are needed")
     return Signers(tuple(who), signed, total)
+
+
+def _is_absent(entry: CommitSig, index: int) -> bool:
+    if entry.flag == BLOCK_ID_ABSENT and not entry.address and not entry.signature:
+        return True
+    if entry.flag not in (BLOCK_ID_COMMIT, BLOCK_ID_NIL):
+        raise VerificationError(f"signature {index} of the commit is neither there nor absent")
+    return False
 
 
 def _verify_trusting(chain_id: str, trusted: ValidatorSet, commit: Commit, level: Fraction) -> None:
