@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 
 from policies.canonical import digest
-from policies.graph import Graph, Resource
+from policies.graph import Graph, Resource, is_regional
 from policies.outcomes import Finding, Outcome, Stage, worst
 from policies.rule import CLOUD_STAGES, Context, NotJudged, Rule
 from policies.rules import RULES
@@ -89,9 +89,13 @@ def _judge_resources(rule: Rule, at: Context) -> Iterator[Finding]:
 def _unlisted(rule: Rule, at: Context) -> Iterator[Finding]:
     """What the source could not list, it cannot have cleared."""
     reads = {read["type"] for read in rule.entry.reads if "type" in read} | rule.types
-    for name, reason in at.graph.unavailable.items():
-        if rule.judges_every_type or name in reads:
-            yield _about_stage(rule, at, Outcome.INDETERMINATE, f"{name} could not be listed: {reason}")
+    gaps = [
+        f"{name} could not be listed: {reason}"
+        for name, reason in at.graph.unavailable.items()
+        if name in reads or (rule.judges_every_type and is_regional(name))
+    ]
+    if gaps:
+        yield _about_stage(rule, at, Outcome.INDETERMINATE, "; ".join(gaps))
 
 
 def _judge_hosts(rule: Rule, at: Context) -> Iterator[Finding]:

@@ -81,11 +81,16 @@ def attached_egress_stays_in_the_zone(rule: View, at: Context) -> Iterator[str]:
             yield from network_faults(at, cidr, "an egress rule")
 
 
-@RES_087.located(_GROUP)
+@RES_087.related(_GROUP)
 def implicit_egress_is_gone(group: Resource, at: Context) -> Iterator[str]:
-    # The Pulumi AWS provider removes AWS's implicit rule only when egress is declared (even empty).
-    if at.stage is Stage.PLAN and "egress" not in group.properties:
-        yield "egress is not declared, so AWS's implicit rule to 0.0.0.0/0 stays: declare it, empty"
+    # Judged over the whole stack: a group's egress may be declared inline or by rules of their own.
+    if at.stage is Stage.PLAN and "egress" not in group.properties and not _has_own_egress(group, at):
+        yield "no egress is declared, inline or as a rule of its own, so AWS's implicit rule to 0.0.0.0/0 stays"
+
+
+def _has_own_egress(group: Resource, at: Context) -> bool:
+    names = {group.id, group.physical_id, group.properties.get("id")} - {None}
+    return any(rule.properties.get("securityGroupId") in names for rule in at.graph.of_type(_EGRESS))
 
 
 RES_089 = Rule("RES-089", remedy="Name AmazonProvidedDNS and 169.254.169.123, or DNS and NTP servers of the zone.")

@@ -143,6 +143,8 @@ CONTROL_ACTIONS = frozenset(
 def region_deny_is_attached_and_whole(at: Context) -> Iterator[Verdict]:
     policies = [p for p in at.graph.of_type(_POLICY) if _is_service_control(p, at)]
     if not policies:
+        if at.stage is Stage.LIVE and at.facts.need("live").need("organization").flag("managed_here"):
+            yield Verdict("organization", ["the organization has no service control policy"])
         return
     for policy in policies:
         document = statements(at.view(policy).value("content"), "content")

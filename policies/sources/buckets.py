@@ -12,7 +12,7 @@ __all__ = ["region_of_bucket"]
 
 
 @cache
-def region_of_bucket(name: str, session: boto3.Session | None = None) -> str | None:
+def region_of_bucket(name: str, session: boto3.Session | None = None, endpoint: str | None = None) -> str | None:
     """The region of a bucket, or None where the cloud does not say.
 
     HeadBucket answers with the region even where the caller may not read the bucket (S3 API, "HeadBucket").
@@ -20,7 +20,7 @@ def region_of_bucket(name: str, session: boto3.Session | None = None) -> str | N
     chosen = session or boto3.Session()
     settings = Config(s3={"addressing_style": "path"}, retries={"max_attempts": 2}, connect_timeout=3, read_timeout=5)
     try:
-        answer = chosen.client("s3", config=settings).head_bucket(Bucket=name)
+        answer = chosen.client("s3", endpoint_url=endpoint, config=settings).head_bucket(Bucket=name)
     except ClientError as error:
         headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
         region = headers.get("x-amz-bucket-region")

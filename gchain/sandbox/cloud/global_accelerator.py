@@ -1,7 +1,7 @@
 """AWS Global Accelerator, which moto lacks: enough of it to make an accelerator and to be seen having none.
 
-API: CreateAccelerator, ListAccelerators, DeleteAccelerator (JSON 1.1, target `GlobalAccelerator_V20180706`). Accelerators are
-per account; traffic is not forwarded.
+API: CreateAccelerator, ListAccelerators, DeleteAccelerator (JSON 1.1, target `GlobalAccelerator_V20180706`).
+Accelerators are per account; traffic is not forwarded.
 """
 
 from __future__ import annotations

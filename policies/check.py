@@ -1,0 +1,308 @@
+"""`gchain check`: judge one member's estate at all six stages, with that member's credentials alone.
+
+Exit code 0: no critical rule is wrong or unknown. 10: a critical rule fails or broke. 11: a critical rule is not known.
+Other codes are errors of the check itself (policies/errors.py, gchain/errors.py).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from gchain import environment as environments
+from gchain.consortium.ledger import nodes
+from gchain.consortium.officers import officer_key
+from gchain.environment import Environment
+from gchain.errors import GchainError
+from gchain.stacks import stack_file
+from gchain.stacks.automation import StackRun
+from gchain.stacks.site import FOUNDATION, Site, site
+from gchain.workspace import REPOSITORY, Workspace
+from policies.engine import evaluate
+from policies.errors import SourceError
+from policies.graph import Graph
+from policies.officers import Officers
+from policies.outcomes import Finding, Outcome, Stage
+from policies.pack import record_path
+from policies.reports.member import StageResult, build, sign
+from policies.ruleset import enforced
+from policies.sources import attestations, live, node_facts, preflight, stack_state
+from policies.sources.aws.account import open_session
+from policies.sources.buckets import region_of_bucket
+from policies.waivers import Waiver
+from policies.waivers import load as load_waivers
+from policies.zone import ZonePolicy
+
+__all__ = ["BLOCKED", "UNKNOWN", "check", "exit_code", "judge", "report"]
+
+BLOCKED, UNKNOWN = 10, 11
+_PIPELINE_FILES = (REPOSITORY / ".ci" / "run", REPOSITORY / "Makefile")
+
+Graphs = tuple[Graph, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One member of one environment, and what the stages need to look at it."""
+
+    environment: Environment
+    workspace: Workspace
+    member: str
+    now: datetime
+
+    @cached_property
+    def zone(self) -> ZonePolicy:
+        return ZonePolicy.of(self.environment)
+
+    @cached_property
+    def sites(self) -> list[Site]:
+        """The stacks in this member's account: its own, and the foundation where it is the convenor."""
+        names = [self.member]
+        if self.environment.consortium.convenor == self.member:
+            names.append(FOUNDATION)
+        return [site(self.environment, self.workspace, name) for name in names]
+
+    @property
+    def own(self) -> Site:
+        return self.sites[0]
+
+    @property
+    def evidence(self) -> Path:
+        return self.workspace.member(self.member).evidence
+
+    @cached_property
+    def session(self) -> Any:
+        return open_session(self.own.directory.aws_credentials, self.own.member.region)
+
+    @cached_property
+    def exports(self) -> dict[str, dict[str, Any]]:
+        return {each.stack: StackRun(self.environment, self.workspace, each.name).export() for each in self.sites}
+
+    @cached_property
+    def genesis(self) -> dict[str, Any] | None:
+        path = self.workspace.genesis
+        return json.loads(path.read_text()) if path.is_file() else None
+
+    @cached_property
+    def officers(self) -> Officers:
+        if self.genesis is not None:
+            return Officers.of_genesis(self.genesis)
+        return Officers.of_contributions(self.workspace.contributions, self.environment.consortium.name)
+
+    @cached_property
+    def waivers(self) -> tuple[list[Waiver], list[str]]:
+        return load_waivers(self.evidence / "waivers", self.officers, member=self.member, now=self.now)
+
+    def bucket_region(self, name: str) -> str | None:
+        return region_of_bucket(name, self.session, self.own.endpoint)
+
+
+def report(
+    environment: Environment, workspace: Workspace, member: str, *, progress: Callable[[str], None] = lambda _: None
+) -> dict[str, Any]:
+    """The unsigned member report over all six stages; a stage that cannot run says why and is indeterminate."""
+    subject = Subject(environment, workspace, member, datetime.now(UTC))
+    results = list(judge(subject, progress))
+    waivers, problems = subject.waivers
+    chain_id = subject.genesis["chain_id"] if subject.genesis else environment.consortium.chain_id
+    notes = [note for result in results for note in result.coverage.get("problems", ())]
+    return build(
+        subject.zone,
+        environment.name,
+        member,
+        results,
+        chain_id=chain_id,
+        waivers=waivers,
+        problems=[*problems, *notes],
+        now=subject.now,
+    )
+
+
+def judge(subject: Subject, progress: Callable[[str], None] = lambda _: None) -> Iterable[StageResult]:
+    """Run the six stages one after the other; none hinders another."""
+    yield _run(subject, Stage.PREFLIGHT, _preflight, progress)
+    yield _plan(subject)
+    for stage, source in ((Stage.STATE, _state), (Stage.LIVE, _live), (Stage.NODE, _node), (Stage.ATTEST, _attest)):
+        yield _run(subject, stage, source, progress)
+
+
+def _run(
+    subject: Subject, stage: Stage, source: Callable[[Subject], Graphs], progress: Callable[[str], None]
+) -> StageResult:
+    progress(f"{subject.member}: {stage}")
+    try:
+        graph, coverage = source(subject)
+    except GchainError as error:
+        return StageResult(stage, ran=False, reason=str(error))
+    findings = evaluate(graph, subject.zone, stage, now=subject.now, member=subject.member)
+    return StageResult(stage, True, findings, coverage)
+
+
+def _preflight(subject: Subject) -> Graphs:
+    own = subject.own
+    graph = preflight.graph(
+        backend_url=own.backend_url,
+        settings_file=stack_file.path(own),
+        environment=own.variables(),
+        session=subject.session,
+        endpoint=own.endpoint,
+        pipeline_files=_PIPELINE_FILES,
+    )
+    return graph, {"stack": own.stack, "pipeline_files": [path.name for path in _PIPELINE_FILES if path.is_file()]}
+
+
+def _plan(subject: Subject) -> StageResult:
+    """The record of each stack's last update (see `policies.pack`)."""
+    findings: list[Finding] = []
+    coverage: dict[str, Any] = {"stacks": {}}
+    for each in subject.sites:
+        try:
+            record = _record(record_path(subject.evidence, each.stack), subject.zone)
+        except SourceError as error:
+            return StageResult(Stage.PLAN, ran=False, reason=str(error))
+        coverage["stacks"][each.stack] = record["recorded_at"]
+        findings += [
+            Finding(**{**row, "stage": Stage(row["stage"]), "outcome": Outcome(row["outcome"])})
+            for row in record["findings"]
+        ]
+    return StageResult(Stage.PLAN, True, findings, coverage)
+
+
+def _record(path: Path, zone: ZonePolicy) -> dict[str, Any]:
+    remedy = "run `gchain up` again: it judges and records every update"
+    try:
+        record: dict[str, Any] = json.loads(path.read_text())
+        bound = (record["zone_digest"], record["rules_digest"])
+    except (OSError, ValueError, KeyError):
+        raise SourceError(
+            f"{path.name}: there is no record of an update under the policy pack", remedy=remedy
+        ) from None
+    if bound != (zone.digest, enforced()["digest"]):
+        raise SourceError(f"{path.name}: the last update was judged by another zone file or rule set", remedy=remedy)
+    return record
+
+
+def _state(subject: Subject) -> Graphs:
+    graph = Graph(bucket_lookup=subject.bucket_region)
+    leaks: list[str] = []
+    stacks: dict[str, int] = {}
+    for stack, export in subject.exports.items():
+        part = stack_state.graph(export, stack)
+        graph.resources += part.resources
+        leaks += part.facts["stack"]["export"]["plaintext_secrets"]
+        stacks[stack] = len(part.resources)
+    graph.facts["stack"] = {"export": {"plaintext_secrets": leaks}}
+    return graph, {"stacks": stacks}
+
+
+def _live(subject: Subject) -> Graphs:
+    graph, coverage = live.sweep(subject.session, subject.zone, endpoint=subject.own.endpoint)
+    return graph, coverage.as_json()
+
+
+def _node(subject: Subject) -> Graphs:
+    facts = node_facts.load(subject.evidence / "node-facts.json", subject.member, now=subject.now)
+    statuses, silent = _statuses(subject)
+    graph = node_facts.graph(
+        facts, subject.genesis, statuses, subject.zone, hosts=_host_record(subject), waivers=_granted(subject)
+    )
+    coverage = {"hosts": sorted(facts["hosts"]), "collected_at": facts["collected_at"], "silent": silent}
+    missing = {host.name for host in subject.own.member.hosts} - set(facts["hosts"])
+    if missing:
+        raise SourceError(f"the facts lack {', '.join(sorted(missing))}", remedy="run `gchain host facts` again")
+    return graph, coverage
+
+
+def _statuses(subject: Subject) -> tuple[list[dict[str, Any]], list[str]]:
+    answers, silent = [], []
+    for node in nodes(subject.environment, subject.workspace):
+        if node.member == subject.member:
+            try:
+                answers.append(node.status())
+            except Exception as error:  # a node that does not answer is a gap, whatever the transport says
+                silent.append(f"{node.name}: {type(error).__name__}")
+    return answers, silent
+
+
+def _host_record(subject: Subject) -> list[dict[str, str]]:
+    """Where the zone record says each instance is: the consortium file's zone for the host that the stack made."""
+    places = {host.name: host.availability_zone for host in subject.own.member.hosts}
+    resources = subject.exports[subject.own.stack]["deployment"]["resources"]
+    stack: dict[str, Any] = next((each for each in resources if each["type"] == "pulumi:pulumi:Stack"), {})
+    hosts = (stack.get("outputs") or {}).get("hosts") or []
+    return [
+        {"instance_id": host["instance_id"], "availability_zone": places[host["name"]]}
+        for host in hosts
+        if host.get("name") in places
+    ]
+
+
+def _granted(subject: Subject) -> list[dict[str, str]]:
+    return [{"rule": waiver.rule} for waiver in subject.waivers[0]]
+
+
+def _attest(subject: Subject) -> Graphs:
+    graph, problems = attestations.graph(
+        subject.evidence / "attestations", subject.officers, member=subject.member, now=subject.now
+    )
+    return graph, {"statements": sorted(graph.facts), "problems": problems}
+
+
+def exit_code(document: Mapping[str, Any]) -> int:
+    """What a pipeline gets: 0, `BLOCKED` or `UNKNOWN`, by the critical rows of the report's table."""
+    critical = {rule["id"] for rule in enforced()["enforced"] if rule["severity"] == "critical"}
+    outcomes = {row["outcome"] for row in document["table"] if row["rule"] in critical}
+    if outcomes & {Outcome.FAIL, Outcome.ERROR}:
+        return BLOCKED
+    return UNKNOWN if Outcome.INDETERMINATE in outcomes else 0
+
+
+def write_signed(environment: Environment, workspace: Workspace, member: str, document: dict[str, Any]) -> Path:
+    """Keep the report with the member, and its envelope under the officer's key among the public files."""
+    with officer_key(workspace, environment.member(member)) as (_, key):
+        envelope = sign(document, key)
+    own = workspace.member(member).report
+    public = workspace.reports / f"{member}.dsse.json"
+    for path, content in ((own, document), (public, envelope)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(".new")
+        draft.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+        draft.replace(path)
+    return public
+
+
+def check(
+    member: Annotated[str, typer.Option("--member", "-m", help="the member whose estate to judge")],
+    environment: Annotated[str, typer.Option("--environment", "-e", help="name of the environment")] = "sandbox",
+    name: Annotated[str, typer.Option("--name", help="name of the sandbox (environment sandbox only)")] = "default",
+    signed: Annotated[bool, typer.Option("--sign", help="sign the report and put it among the public files")] = False,
+) -> None:
+    """Judge one member's estate at all six stages; exit code 0, 10 (a critical rule fails) or 11 (is not known)."""
+    loaded = environments.load(environment)
+    workspace = Workspace.of_sandbox(name) if environment == "sandbox" else Workspace.of_environment(environment)
+    console = Console(stderr=True)
+    with console.status("judging") as status:
+        document = report(loaded, workspace, member, progress=lambda text: status.update(text))
+    _print(document, Console())
+    if signed:
+        console.print(f"signed: {write_signed(loaded, workspace, member, document)}")
+    raise typer.Exit(exit_code(document))
+
+
+def _print(document: Mapping[str, Any], console: Console) -> None:
+    for stage, result in document["stages"].items():
+        counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(result["counts"].items()))
+        console.print(f"{stage:<10} {counts if result['ran'] else 'did not run: ' + result['reason']}", markup=False)
+    for result in document["stages"].values():
+        for row in result["findings"]:
+            if row["outcome"] in (Outcome.FAIL, Outcome.ERROR, Outcome.INDETERMINATE):
+                line = f"{row['outcome']:<14}{row['rule']}  {row['stage']:<9} {row['resource']}: {row['message']}"
+                console.print(line, markup=False, soft_wrap=True)

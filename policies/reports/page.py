@@ -1,0 +1,122 @@
+"""The officer's page: a consortium report as one self-contained HTML file, verdict first.
+
+No asset comes from elsewhere, nothing needs the script (it only filters), and it prints.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from policies.catalogue import catalogue, conflicts
+from policies.outcomes import Outcome, worst
+from policies.rules import RULES
+
+__all__ = ["render"]
+
+_HERE = Path(__file__).parent
+_GROUPS = ("placement", "storage", "keys", "telemetry", "network", "people", "ledger", "hardening", "other")
+_SEVERITIES = ("critical", "high", "medium", "low")
+_WORDS = {
+    "fail": "Fails",
+    "error": "Broken check",
+    "indeterminate": "Not known",
+    "waived": "Waived",
+    "pass": "Holds",
+    "not-applicable": "Nothing there",
+}
+_SIGNS = {"fail": "✕", "error": "!", "indeterminate": "?", "waived": "~", "pass": "✓", "not-applicable": "–"}
+
+
+def render(report: Mapping[str, Any]) -> str:
+    """The page of a consortium report (`policies.reports.merge.merge`)."""
+    members = [each["member"] for each in report["members"]]
+    rules = _rules(report, members)
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            report=report,
+            members=members,
+            rules=rules,
+            groups=[(name, [r for r in rules if r["group"] == name]) for name in _GROUPS],
+            totals=_totals(rules),
+            severities=_SEVERITIES,
+            words=_WORDS,
+            signs=_SIGNS,
+            coverage=[_coverage(each) for each in report["members"]],
+            conflicts=conflicts(),
+            style=(_HERE / "page.css").read_text(),
+            script=(_HERE / "page.js").read_text(),
+        )
+    )
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    loader = jinja2.FileSystemLoader(_HERE)
+    found = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    found.filters["short"] = lambda digest: f"{digest[7:19]}…" if digest and digest.startswith("sha256:") else digest
+    return found
+
+
+def _rules(report: Mapping[str, Any], members: Iterable[str]) -> list[dict[str, Any]]:
+    """Each enforced rule with its outcome for every member, and the rows and findings behind it."""
+    rows, findings = defaultdict(list), defaultdict(list)
+    for row in report["table"]:
+        rows[row["rule"], row["member"]].append(row)
+    for finding in report["findings"]:
+        findings[finding["rule"]].append(finding)
+    return [_rule(rule, members, rows, findings[rule["id"]]) for rule in report["rules"]["enforced"]]
+
+
+def _rule(
+    rule: Mapping[str, Any],
+    members: Iterable[str],
+    rows: Mapping[tuple[str, str], list[dict[str, Any]]],
+    findings: list[dict[str, Any]],
+) -> dict[str, Any]:
+    outcomes = {}
+    for member in members:
+        found = rows.get((rule["id"], member), [])
+        complete = {row["stage"] for row in found} == set(rule["stages"])
+        outcomes[member] = str(worst(Outcome(r["outcome"]) for r in found)) if complete else "indeterminate"
+    entry = catalogue().get(rule["id"])
+    implemented = RULES.get(rule["id"])
+    return {
+        **rule,
+        "outcomes": outcomes,
+        "worst": str(worst(map(Outcome, outcomes.values()))),
+        "rows": [row for member in members for row in rows.get((rule["id"], member), [])],
+        "findings": sorted(findings, key=lambda f: (f["member"], f["stage"], f["resource"])),
+        "rationale": entry.rationale if entry else "",
+        "remedy": implemented.remedy if implemented else "",
+    }
+
+
+def _totals(rules: list[dict[str, Any]]) -> dict[str, int]:
+    totals = dict.fromkeys(_WORDS, 0)
+    for rule in rules:
+        totals[rule["worst"]] += 1
+    return totals
+
+
+def _coverage(member: Mapping[str, Any]) -> dict[str, Any]:
+    live = member["stages"].get("live", {}).get("coverage", {})
+    listed = live.get("listed", {})
+    return {
+        **member,
+        "resources": sum(count for places in listed.values() for count in places.values()),
+        "types": len(listed),
+        "zone_regions": live.get("zone_regions", []),
+        "probed_regions": live.get("probed_regions", []),
+        "gaps": live.get("gaps", []),
+        "set_aside": live.get("set_aside", []),
+    }

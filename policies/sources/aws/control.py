@@ -1,0 +1,231 @@
+"""Trails, configuration records, identities, the organization and edge services."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from policies.graph import Resource
+from policies.sources.aws.account import Account
+
+__all__ = ["COLLECTORS", "GLOBAL_COLLECTORS", "manages_organization"]
+
+
+def trails(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
+    client = account.client("cloudtrail", region)
+    for trail in client.describe_trails(includeShadowTrails=True)["trailList"]:
+        home = account.client("cloudtrail", trail["HomeRegion"])
+        selectors = home.get_event_selectors(TrailName=trail["TrailARN"])
+        yield account.resource(
+            "aws:cloudtrail/trail:Trail",
+            trail["TrailARN"],
+            trail["HomeRegion"],
+            {
+                "name": trail["Name"],
+                "s3BucketName": trail.get("S3BucketName"),
+                "cloudWatchLogsGroupArn": trail.get("CloudWatchLogsLogGroupArn"),
+                "snsTopicName": trail.get("SnsTopicARN"),
+                "kmsKeyId": trail.get("KmsKeyId"),
+                "enableLogging": bool(home.get_trail_status(Name=trail["TrailARN"])["IsLogging"]),
+                "enableLogFileValidation": bool(trail.get("LogFileValidationEnabled")),
+                "eventSelectors": [_selector(each) for each in selectors.get("EventSelectors") or ()],
+                "advancedEventSelectors": [_advanced(each) for each in selectors.get("AdvancedEventSelectors") or ()],
+            },
+        )
+
+
+def _selector(selector: Any) -> dict[str, Any]:
+    return {
+        "includeManagementEvents": bool(selector.get("IncludeManagementEvents")),
+        "readWriteType": selector.get("ReadWriteType"),
+        "excludeManagementEventSources": selector.get("ExcludeManagementEventSources") or [],
+    }
+
+
+def _advanced(selector: Any) -> dict[str, Any]:
+    return {"fieldSelectors": [{"field": each["Field"]} for each in selector.get("FieldSelectors") or ()]}
+
+
+def delivery_channels(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
+    for channel in account.client("config", region).describe_delivery_channels()["DeliveryChannels"]:
+        yield account.resource(
+            "aws:cfg/deliveryChannel:DeliveryChannel",
+            channel["name"],
+            region,
+            {
+                "s3BucketName": channel.get("s3BucketName"),
+                "snsTopicArn": channel.get("snsTopicARN"),
+                "s3KmsKeyArn": channel.get("s3KmsKeyArn"),
+            },
+        )
+
+
+def aggregators(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
+    operation, key = "describe_configuration_aggregators", "ConfigurationAggregators"
+    for aggregator in account.pages("config", region, operation, key):
+        sources = aggregator.get("AccountAggregationSources") or []
+        accounts = {"accountIds": [number for each in sources for number in each["AccountIds"]]}
+        yield account.resource(
+            "aws:cfg/configurationAggregator:ConfigurationAggregator",
+            aggregator["ConfigurationAggregatorName"],
+            region,
+            {"accountAggregationSource": accounts if sources else None},
+        )
+
+
+def authorisations(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
+    operation, key = "describe_aggregation_authorizations", "AggregationAuthorizations"
+    for each in account.pages("config", region, operation, key):
+        yield account.resource(
+            "aws:cfg/aggregateAuthorization:AggregateAuthorization",
+            each["AggregationAuthorizationArn"],
+            region,
+            {"accountId": each["AuthorizedAccountId"], "authorizedAwsRegion": each["AuthorizedAwsRegion"]},
+        )
+
+
+def apis(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
+    for api in account.pages("apigateway", region, "get_rest_apis", "items"):
+        types = (api.get("endpointConfiguration") or {}).get("types")
+        yield account.resource(
+            "aws:apigateway/restApi:RestApi", api["id"], region, {"endpointConfiguration": {"types": types}}
+        )
+    for domain in account.pages("apigateway", region, "get_domain_names", "items"):
+        types = (domain.get("endpointConfiguration") or {}).get("types")
+        yield account.resource(
+            "aws:apigateway/domainName:DomainName",
+            domain["domainName"],
+            region,
+            {"endpointConfiguration": {"types": types}},
+        )
+
+
+def users(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
+    for user in account.pages("iam", region, "list_users", "Users"):
+        name = user["UserName"]
+        yield account.resource("aws:iam/user:User", name, None, {"name": name})
+        for key in account.pages("iam", region, "list_access_keys", "AccessKeyMetadata", UserName=name):
+            # The key's id is half a credential: its last four characters tell keys apart.
+            identifier = f"{name}/...{key['AccessKeyId'][-4:]}"
+            properties = {"user": name, "status": key["Status"]}
+            yield account.resource("aws:iam/accessKey:AccessKey", identifier, None, properties)
+
+
+def roles(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
+    client = account.client("iam", region)
+    for role in account.pages("iam", region, "list_roles", "Roles"):
+        if role["Path"].startswith("/aws-service-role/"):
+            continue
+        name = role["RoleName"]
+        inline = [
+            {
+                "name": each,
+                "policy": _document(client.get_role_policy(RoleName=name, PolicyName=each)["PolicyDocument"]),
+            }
+            for each in account.pages("iam", region, "list_role_policies", "PolicyNames", RoleName=name)
+        ]
+        attached = account.pages("iam", region, "list_attached_role_policies", "AttachedPolicies", RoleName=name)
+        yield account.resource(
+            "aws:iam/role:Role",
+            name,
+            None,
+            {
+                "name": name,
+                "assumeRolePolicy": _document(role["AssumeRolePolicyDocument"]),
+                "inlinePolicies": inline,
+                "managedPolicyArns": [each["PolicyArn"] for each in attached],
+            },
+        )
+
+
+def policies(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
+    client = account.client("iam", region)
+    for policy in account.pages("iam", region, "list_policies", "Policies", Scope="Local"):
+        found = client.get_policy_version(PolicyArn=policy["Arn"], VersionId=policy["DefaultVersionId"])
+        document = _document(found["PolicyVersion"]["Document"])
+        properties = {"name": policy["PolicyName"], "policy": document}
+        yield account.resource("aws:iam/policy:Policy", policy["Arn"], None, properties)
+
+
+def _document(document: Any) -> str:
+    return document if isinstance(document, str) else json.dumps(document, sort_keys=True)
+
+
+def identity_providers(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
+    client = account.client("iam", region)
+    for each in client.list_open_id_connect_providers()["OpenIDConnectProviderList"]:
+        found = client.get_open_id_connect_provider(OpenIDConnectProviderArn=each["Arn"])
+        properties = {"url": found["Url"], "clientIdLists": found.get("ClientIDList") or []}
+        yield account.resource("aws:iam/openIdConnectProvider:OpenIdConnectProvider", each["Arn"], None, properties)
+    for each in client.list_saml_providers()["SAMLProviderList"]:
+        found = client.get_saml_provider(SAMLProviderArn=each["Arn"])
+        properties = {"samlMetadataDocument": found["SAMLMetadataDocument"]}
+        yield account.resource("aws:iam/samlProvider:SamlProvider", each["Arn"], None, properties)
+
+
+def manages_organization(account: Account) -> bool:
+    """Whether the account is its organization's management account, which alone may list guardrail policies."""
+    try:
+        found = account.client("organizations", account.home_region).describe_organization()["Organization"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "AWSOrganizationsNotInUseException":
+            return False
+        raise
+    return str(found["MasterAccountId"]) == account.number
+
+
+def guardrails(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
+    if not manages_organization(account):
+        return
+    client = account.client("organizations", region)
+    for policy in account.pages("organizations", region, "list_policies", "Policies", Filter="SERVICE_CONTROL_POLICY"):
+        identifier = policy["Id"]
+        content = client.describe_policy(PolicyId=identifier)["Policy"]["Content"]
+        properties = {"name": policy["Name"], "type": policy["Type"], "content": content, "id": identifier}
+        yield account.resource("aws:organizations/policy:Policy", identifier, None, properties)
+        for target in account.pages("organizations", region, "list_targets_for_policy", "Targets", PolicyId=identifier):
+            yield account.resource(
+                "aws:organizations/policyAttachment:PolicyAttachment",
+                f"{identifier}/{target['TargetId']}",
+                None,
+                {"policyId": identifier, "targetId": target["TargetId"]},
+            )
+
+
+def distributions(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
+    client = account.client("cloudfront", region)
+    for page in client.get_paginator("list_distributions").paginate():
+        for each in page["DistributionList"].get("Items") or ():
+            kind = "aws:cloudfront/distribution:Distribution"
+            yield account.resource(kind, each["Id"], None, {"enabled": bool(each["Enabled"])})
+
+
+def accelerators(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
+    # Global Accelerator has one API endpoint, in us-west-2 (its service endpoints and quotas page).
+    for each in account.pages("globalaccelerator", "us-west-2", "list_accelerators", "Accelerators"):
+        kind = "aws:globalaccelerator/accelerator:Accelerator"
+        yield account.resource(kind, each["AcceleratorArn"], None, {"enabled": bool(each["Enabled"])})
+
+
+COLLECTORS = {
+    ("aws:cfg/deliveryChannel:DeliveryChannel",): delivery_channels,
+    ("aws:cfg/configurationAggregator:ConfigurationAggregator",): aggregators,
+    ("aws:cfg/aggregateAuthorization:AggregateAuthorization",): authorisations,
+    ("aws:apigateway/restApi:RestApi", "aws:apigateway/domainName:DomainName"): apis,
+}
+GLOBAL_COLLECTORS = {
+    ("aws:cloudtrail/trail:Trail",): trails,
+    ("aws:iam/user:User", "aws:iam/accessKey:AccessKey"): users,
+    ("aws:iam/role:Role", "aws:iam/rolePolicy:RolePolicy"): roles,
+    ("aws:iam/policy:Policy",): policies,
+    ("aws:iam/openIdConnectProvider:OpenIdConnectProvider", "aws:iam/samlProvider:SamlProvider"): identity_providers,
+    ("aws:organizations/policy:Policy", "aws:organizations/policyAttachment:PolicyAttachment"): guardrails,
+    ("aws:cloudfront/distribution:Distribution",): distributions,
+    (
+        "aws:globalaccelerator/accelerator:Accelerator",
+        "aws:globalaccelerator/endpointGroup:EndpointGroup",
+    ): accelerators,
+}

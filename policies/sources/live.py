@@ -1,0 +1,210 @@
+"""Live: what the cloud itself says, in every region the account has enabled, as a graph.
+
+Zone regions are listed in full; every other enabled region is probed for anything that can hold or decrypt data. Calls
+run side by side but bounded. A collector that fails leaves no gap unseen: its types become unavailable, and each rule
+that reads one is indeterminate. The coverage says what was listed, where, and what could not be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+
+from policies.errors import SourceError
+from policies.graph import UNKNOWN, Graph, Resource
+from policies.outcomes import Stage
+from policies.rules import RULES
+from policies.sources.aws import compute, control, data, network
+from policies.sources.aws.account import Account, error_code
+from policies.sources.buckets import region_of_bucket
+from policies.zone import ZonePolicy
+
+__all__ = ["Coverage", "sweep"]
+
+Collector = Callable[[Account, str, set[str]], Iterator[Resource]]
+Types = tuple[str, ...]
+
+_REGIONAL: dict[Types, Collector] = {
+    **network.COLLECTORS,
+    **compute.COLLECTORS,
+    **data.COLLECTORS,
+    **control.COLLECTORS,
+}
+_GLOBAL: dict[Types, Collector] = {**data.GLOBAL_COLLECTORS, **control.GLOBAL_COLLECTORS}
+_PROBES: tuple[Collector, ...] = (
+    network.vpcs,
+    network.subnets,
+    compute.instances,
+    compute.volumes,
+    compute.shared_snapshots,
+    data.keys,
+    data.secrets,
+    data.hsm_clusters,
+)
+"""What is looked for outside the zone: networks, machines, disks, keys, secrets. Buckets are listed for all regions."""
+_SERVICE: dict[Collector, str] = {data.keys: "kms", data.secrets: "secretsmanager", data.hsm_clusters: "cloudhsmv2"}
+_WORKERS = 8
+
+
+@dataclass
+class Coverage:
+    """What a sweep listed: counts by type and region, gaps with their reason, and what was left aside and why."""
+
+    account: str = ""
+    zone_regions: list[str] = field(default_factory=list)
+    probed_regions: list[str] = field(default_factory=list)
+    listed: dict[str, dict[str, int]] = field(default_factory=dict)
+    gaps: list[dict[str, str]] = field(default_factory=list)
+    set_aside: list[dict[str, str]] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "account": self.account,
+            "zone_regions": self.zone_regions,
+            "probed_regions": self.probed_regions,
+            "listed": {kind: dict(sorted(places.items())) for kind, places in sorted(self.listed.items())},
+            "gaps": sorted(self.gaps, key=lambda gap: (gap["type"], gap["region"])),
+            "set_aside": sorted(self.set_aside, key=lambda each: (each["region"], each["resource"])),
+        }
+
+
+@dataclass(frozen=True)
+class _Task:
+    types: Types
+    collector: Collector
+    region: str
+    skip: set[str]
+    absent: bool = False
+    """The cloud's own list of endpoints says that the service is not in this region: a failed call shows no more."""
+
+
+def sweep(session: boto3.Session, zone: ZonePolicy, *, endpoint: str | None = None) -> tuple[Graph, Coverage]:
+    """The graph of one account, by its own credentials, and what of it was covered.
+
+    Raises:
+        SourceError: the credentials do not work, or are not of an account of the zone.
+    """
+    account = Account(session, endpoint)
+    coverage = Coverage(account=_number(account, zone))
+    graph = Graph(bucket_lookup=lambda name: region_of_bucket(name, session, endpoint))
+    enabled = _enabled_regions(account, zone, graph, coverage)
+    coverage.zone_regions = [region for region in zone.regions if region in enabled]
+    coverage.probed_regions = [region for region in enabled if region not in zone.regions]
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        skips = dict(zip(enabled, pool.map(lambda region: _skip(account, region), enabled), strict=True))
+        coverage.set_aside = [_set_aside(region, vpc) for region, vpcs in skips.items() for vpc in vpcs]
+        tasks = list(_tasks(account, coverage, skips))
+        results = pool.map(lambda task: _collect(account, task), tasks)
+        for task, (found, problem) in zip(tasks, results, strict=True):
+            _take(graph, coverage, task, found, problem)
+        graph.facts["live"] = _facts(account, enabled, graph, coverage)
+    _declare_uncovered(graph, coverage)
+    return graph, coverage
+
+
+def _number(account: Account, zone: ZonePolicy) -> str:
+    try:
+        number = account.number
+    except Exception as error:
+        raise SourceError(f"the cloud does not accept the member's credentials: {error_code(error)}") from error
+    if not zone.has_account(number):
+        raise SourceError(f"the credentials are of account {number}, which is none of zone {zone.name}")
+    return number
+
+
+def _enabled_regions(account: Account, zone: ZonePolicy, graph: Graph, coverage: Coverage) -> list[str]:
+    try:
+        found = account.client("ec2", account.home_region).describe_regions(AllRegions=False)["Regions"]
+    except Exception as error:
+        # Without the list nobody can say that a foreign region is empty.
+        for kind in sorted({kind for types in (*_REGIONAL, *_GLOBAL) for kind in types}):
+            _gap(graph, coverage, kind, "*", f"regions could not be listed: {error_code(error)}")
+        return list(zone.regions)
+    names = {each["RegionName"] for each in found}
+    return sorted({name for name in names if account.partition_of(name) == zone.partition} | set(zone.regions))
+
+
+def _skip(account: Account, region: str) -> set[str]:
+    try:
+        return network.unused_default_vpcs(account, region)
+    except Exception:
+        return set()  # nothing is set aside where that cannot be shown
+
+
+def _set_aside(region: str, vpc: str) -> dict[str, str]:
+    return {"region": region, "resource": vpc, "reason": "default VPC with no network interface in it"}
+
+
+def _tasks(account: Account, coverage: Coverage, skips: Mapping[str, set[str]]) -> Iterator[_Task]:
+    for types, collector in _GLOBAL.items():
+        yield _Task(types, collector, account.home_region, set())
+    for types, collector in _REGIONAL.items():
+        for region in coverage.zone_regions:
+            yield _Task(types, collector, region, skips[region])
+        if collector in _PROBES:
+            for region in coverage.probed_regions:
+                absent = not account.offers(_SERVICE.get(collector, "ec2"), region)
+                yield _Task(types, collector, region, skips[region], absent)
+
+
+def _collect(account: Account, task: _Task) -> tuple[list[Resource], str | None]:
+    found: list[Resource] = []
+    try:
+        found.extend(task.collector(account, task.region, task.skip))
+    except Exception as error:
+        return found, error_code(error)
+    return found, None
+
+
+def _take(graph: Graph, coverage: Coverage, task: _Task, found: Iterable[Resource], problem: str | None) -> None:
+    for resource in found:
+        graph.resources.append(resource)
+        places = coverage.listed.setdefault(resource.type, {})
+        place = resource.region if isinstance(resource.region, str) else "global"
+        places[place] = places.get(place, 0) + 1
+    if problem is not None and task.absent:
+        reason = f"the service has no endpoint there ({problem})"
+        coverage.set_aside.append({"region": task.region, "resource": task.types[0], "reason": reason})
+    elif problem is not None:
+        for kind in task.types:
+            _gap(graph, coverage, kind, task.region, problem)
+    else:
+        for kind in task.types:
+            coverage.listed.setdefault(kind, {}).setdefault(task.region, 0)
+
+
+def _gap(graph: Graph, coverage: Coverage, kind: str, region: str, reason: str) -> None:
+    graph.unavailable[kind] = f"{reason} in {region}"
+    coverage.gaps.append({"type": kind, "region": region, "reason": reason})
+
+
+def _facts(account: Account, regions: list[str], graph: Graph, coverage: Coverage) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    try:
+        facts["organization"] = {"managed_here": control.manages_organization(account)}
+    except Exception as error:
+        facts["organization"] = UNKNOWN
+        coverage.gaps.append({"type": "live.organization", "region": "global", "reason": error_code(error)})
+    try:
+        offered = [region for region in regions if account.offers("cloudhsmv2", region)]
+        backups = [backup for region in offered for backup in data.hsm_backups(account, region)]
+        facts["cloudhsmv2"] = {"backups": backups}
+    except Exception as error:
+        facts["cloudhsmv2"] = UNKNOWN
+        coverage.gaps.append({"type": "live.cloudhsmv2.backups", "region": "*", "reason": error_code(error)})
+    return facts
+
+
+def _declare_uncovered(graph: Graph, coverage: Coverage) -> None:
+    """A type that an enforced live rule reads and no collector answers for is a gap like any other."""
+    covered = {kind for types in (*_REGIONAL, *_GLOBAL) for kind in types}
+    for rule in RULES.values():
+        if Stage.LIVE in rule.entry.stages:
+            for read in rule.entry.reads:
+                kind = read.get("type", "")
+                if kind.startswith("aws:") and kind not in covered and kind not in graph.unavailable:
+                    _gap(graph, coverage, kind, "*", "this version does not list it")
