@@ -8,10 +8,12 @@ if the tree built from it has the app hash that the engine's light client vouche
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator
 
 import cbor2
 
+from gchain_node.errors import StateError
 from gchain_node.messages import Snapshot, SnapshotAnswer
 from gchain_node.store import Batch, Store
 from gchain_node.tree import Tree
@@ -21,6 +23,7 @@ __all__ = ["FORMAT", "INTERVAL", "Snapshots"]
 FORMAT = 1
 INTERVAL = 1000
 _KEPT = 2
+_log = logging.getLogger(__name__)
 _CHUNK_BYTES = 1024 * 1024
 
 
@@ -38,10 +41,12 @@ class Snapshots:
         """Keep a snapshot if `height` is due for one, and drop the oldest beyond those kept."""
         if height % self._interval:
             return
-        chunks = list(_chunks(self._store.scan(b"")))
-        self._store.put_snapshot(height, chunks)
-        for old in sorted({h for h, _ in self._store.snapshot_chunks()})[:-_KEPT]:
-            self._store.drop_snapshot(old)
+        try:
+            self._store.put_snapshot(height, list(_chunks(self._store.scan(b""))))
+            for old in sorted({h for h, _ in self._store.snapshot_chunks()})[:-_KEPT]:
+                self._store.drop_snapshot(old)
+        except StateError as error:  # the height itself is committed: a snapshot is for others' convenience
+            _log.warning("no snapshot of height %d: %s", height, error)
 
     def listed(self) -> list[Snapshot]:
         digests: dict[int, list[bytes]] = {}

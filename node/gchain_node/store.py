@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS snapshot
     (height INTEGER, chunk INTEGER, digest BLOB NOT NULL, data BLOB NOT NULL, PRIMARY KEY (height, chunk));
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 """
-_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "cache_size=-32768", "temp_store=MEMORY", "busy_timeout=0")
+_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "cache_size=-32768", "temp_store=MEMORY")
 _CACHED_PAGES = 16_384
 
 
@@ -57,7 +57,7 @@ class Store:
         self._lock = threading.RLock()
         self._pages: dict[bytes, bytes | None] = {}
         try:
-            self._connection = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+            self._connection = _connect(path)
             for pragma in _PRAGMAS:
                 self._connection.execute(f"PRAGMA {pragma}")
             self._lock_file()
@@ -138,9 +138,14 @@ class Store:
     def put_snapshot(self, height: int, chunks: list[bytes]) -> None:
         rows = [(height, index, hashlib.sha256(chunk).digest(), chunk) for index, chunk in enumerate(chunks)]
         with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.executemany("INSERT OR REPLACE INTO snapshot VALUES (?, ?, ?, ?)", rows)
-            self._connection.execute("COMMIT")
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.executemany("INSERT OR REPLACE INTO snapshot VALUES (?, ?, ?, ?)", rows)
+                self._connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                with suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
+                raise _explain(self.path, error) from error
 
     def drop_snapshot(self, height: int) -> None:
         self._all("DELETE FROM snapshot WHERE height = ?", height)
@@ -188,6 +193,11 @@ class Store:
                 return self._connection.execute(query, arguments).fetchall()
             except sqlite3.Error as error:
                 raise _explain(self.path, error) from error
+
+
+def _connect(path: Path | None) -> sqlite3.Connection:
+    """Without waiting for another process to let go: that one runs for as long as a node does."""
+    return sqlite3.connect(path or ":memory:", timeout=0, isolation_level=None, check_same_thread=False)
 
 
 def _explain(path: Path | None, error: sqlite3.Error) -> StateError:

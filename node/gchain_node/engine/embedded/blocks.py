@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS block (height INTEGER PRIMARY KEY, header TEXT NOT NU
 CREATE TABLE IF NOT EXISTS tx (hash BLOB PRIMARY KEY, height INTEGER NOT NULL, idx INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS validators (height INTEGER PRIMARY KEY, data TEXT NOT NULL);
 """
-_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "locking_mode=EXCLUSIVE", "busy_timeout=0")
+_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "locking_mode=EXCLUSIVE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,9 @@ class BlockStore:
         self._path = path
         self._lock = threading.RLock()
         try:
-            self._connection = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+            self._connection = sqlite3.connect(
+                path or ":memory:", timeout=0, isolation_level=None, check_same_thread=False
+            )
             for pragma in _PRAGMAS:
                 self._connection.execute(f"PRAGMA {pragma}")
             self._connection.executescript(_SCHEMA)

@@ -1,0 +1,110 @@
+"""The authenticated tree against a plain reference, its proofs, and damage to its pages."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gchain_node.errors import CorruptStateError, VerificationError
+from gchain_node.proof.state import StateProof
+from gchain_node.tree import EMPTY, Tree, inner_hash, leaf_hash
+
+Values = dict[bytes, bytes]
+
+
+def reference(values: Values) -> bytes:
+    """The definition of the docstring, read out: no pages, no batches."""
+
+    def fold(leaves: list[tuple[bytes, bytes]], depth: int) -> bytes:
+        if not leaves:
+            return EMPTY
+        if len(leaves) == 1:
+            return leaf_hash(*leaves[0])
+        halves: tuple[list[Any], list[Any]] = ([], [])
+        for leaf in leaves:
+            halves[leaf[0][depth >> 3] >> (7 - (depth & 7)) & 1].append(leaf)
+        return inner_hash(fold(halves[0], depth + 1), fold(halves[1], depth + 1))
+
+    return fold([(hashlib.sha256(k).digest(), hashlib.sha256(v).digest()) for k, v in values.items()], 0)
+
+
+class Pages(dict[bytes, bytes]):
+    def apply(self, changes: dict[bytes, bytes | None]) -> bytes:
+        change = Tree(self.get).update(changes)
+        for path, data in change.pages.items():
+            if data is None:
+                self.pop(path, None)
+            else:
+                self[path] = data
+        return change.root
+
+
+KEYS = st.integers(0, 60).map(lambda number: b"%d" % number)
+CHANGES = st.dictionaries(KEYS, st.none() | st.binary(min_size=1, max_size=4), max_size=25)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(CHANGES, max_size=8))
+def test_the_root_depends_on_keys_and_values_alone(history: list[dict[bytes, bytes | None]]) -> None:
+    pages, values = Pages(), {}
+    for changes in history:
+        root = pages.apply(changes)
+        for key, value in changes.items():
+            if value is None:
+                values.pop(key, None)
+            else:
+                values[key] = value
+        assert root == reference(values) == Tree(pages.get).root()
+    assert len(Tree(pages.get).leaves()) == len(values)
+    fresh = Pages()
+    fresh.apply(dict(values))
+    assert {k: v for k, v in pages.items() if k or values} == {k: v for k, v in fresh.items() if k or values}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(KEYS, st.binary(min_size=1, max_size=4), max_size=60), KEYS, st.binary(min_size=1, max_size=4))
+def test_every_key_has_one_proof_of_presence_or_absence(values: Values, key: bytes, other: bytes) -> None:
+    pages = Pages()
+    root = pages.apply(dict(values))
+    path = Tree(pages.get).path(key)
+    value = values.get(key)
+    proof = StateProof(key, value, path.siblings, path.end)
+    StateProof.decode(proof.encode()).verify(root)
+    for claim in {None, other} - {value}:
+        with pytest.raises(VerificationError):
+            StateProof(key, claim, path.siblings, path.end).verify(root)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200))
+def test_junk_is_no_proof(raw: bytes) -> None:
+    with pytest.raises(VerificationError):
+        StateProof.decode(raw).verify(bytes(32))
+
+
+@pytest.fixture
+def pages() -> Pages:
+    made = Pages()
+    made.apply({b"%d" % number: b"value" for number in range(200)})
+    return made
+
+
+def test_a_damaged_page_is_named(pages: Pages) -> None:
+    path = max(pages)
+    pages[path] = pages[path][:-1] + bytes([pages[path][-1] ^ 1])
+    with pytest.raises(CorruptStateError, match=f"row {path.hex()}"):
+        Tree(pages.get).leaves()
+
+
+def test_a_missing_or_truncated_page_is_named(pages: Pages) -> None:
+    path = max(pages)
+    whole = pages.pop(path)
+    with pytest.raises(CorruptStateError, match="missing"):
+        Tree(pages.get).leaves()
+    pages[path] = whole[:-1]
+    with pytest.raises(CorruptStateError, match="do not fit"):
+        Tree(pages.get).leaves()
