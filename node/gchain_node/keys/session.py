@@ -130,12 +130,11 @@ class Module:
         """A session of the user, never trying a PIN on a token that would lock at the next wrong one."""
         _refuse_locked(token)
         digest = hashlib.sha256(token.serial + b"\0" + pin.encode()).digest()
-        known = self._pins.get(token.serial)
-        if known is not None and known != digest:
-            raise KeyAccessError(f"wrong PIN for token {token.label!r} (another PIN is logged in)")
         try:
             session = token.open(rw=rw, user_pin=pin)
-        except p11.UserAlreadyLoggedIn:
+        except p11.UserAlreadyLoggedIn:  # which says nothing about this PIN
+            if self._pins.get(token.serial) != digest:
+                raise KeyAccessError(f"wrong PIN for token {token.label!r}: another one is logged in") from None
             session = token.open(rw=rw)
         except (
             p11.PinIncorrect,

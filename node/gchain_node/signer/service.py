@@ -17,12 +17,11 @@ from google.protobuf.message import DecodeError
 
 from gchain_node._proto import privval_pb2 as privval
 from gchain_node.errors import SigningRefused, StateError
-from gchain_node.signer.sign_bytes import delimited
 from gchain_node.signer.signer import Signer
+from gchain_node.signer.wire import encode, read_message
 
-__all__ = ["MAX_MESSAGE", "SignerService", "read_message"]
+__all__ = ["SignerService"]
 
-MAX_MESSAGE = 10 * 1024  # privval/signer_endpoint.go, maxRemoteSignerMsgSize
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25  # the engine waits 3 s for a signer
 _log = logging.getLogger("gchain_node.signer")
 
@@ -92,7 +91,7 @@ class SignerService:
                         _log.info("the engine closed the connection")
                         return
                     answer = self._signer.handle(privval.Message.FromString(raw))
-                    connection.sendall(delimited(answer.SerializeToString()))
+                    connection.sendall(encode(answer))
                 except (OSError, DecodeError, SigningRefused) as error:
                     _log.warning("connection dropped: %s", error)
                     return
@@ -100,29 +99,6 @@ class SignerService:
                     _log.exception("the journal failed: nothing more is signed")
                     raise
                 _report(answer)
-
-
-def read_message(read: Callable[[int], bytes]) -> bytes | None:
-    """One length-delimited message, or None at the end of the stream. Raises `SigningRefused` if it is too long or
-    cut.
-    """
-    length = shift = 0
-    while True:
-        byte = read(1)
-        if not byte:
-            if shift:
-                raise SigningRefused("the stream ends within a message's length")
-            return None
-        length |= (byte[0] & 0x7F) << shift
-        shift += 7
-        if length > MAX_MESSAGE or shift > 28:
-            raise SigningRefused(f"a message of more than {MAX_MESSAGE} bytes")
-        if not byte[0] & 0x80:
-            break
-    data = read(length)
-    if len(data) != length:
-        raise SigningRefused("the stream ends within a message")
-    return data
 
 
 def _report(answer: privval.Message) -> None:

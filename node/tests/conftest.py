@@ -1,0 +1,77 @@
+"""Tokens for tests: one SoftHSM store a test process, since SoftHSM takes its store once, and a new token where
+wanted.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gchain_node.keys import Key, Pkcs11Uri, open_key
+from gchain_node.keys.pin import ensure_pin
+from gchain_node.keys.softhsm import SoftHsmStore
+from gchain_node.keys.token import as_key_type, generate, init_token
+from gchain_node.keys.uri import DEFAULT_MODULE
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Token:
+    """A fresh token: its URI (with pin-source), PIN files, and where its store is."""
+
+    uri: Pkcs11Uri
+    pin_file: Path
+    so_pin_file: Path
+    store: Path
+
+    def pin(self) -> str:
+        return ensure_pin(self.pin_file, create=False)
+
+    def add(self, label: str, key_type: str) -> str:
+        """Generate a key; its URI."""
+        uri = self.uri.with_object(label)
+        generate(uri, self.pin, as_key_type(key_type))
+        return str(uri)
+
+    def key(self, label: str, key_type: str) -> Key:
+        return open_key(self.add(label, key_type))
+
+
+@pytest.fixture(scope="session")
+def softhsm_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftHsmStore]:
+    if not Path(DEFAULT_MODULE).exists():
+        pytest.skip(f"SoftHSM2 is not installed: {DEFAULT_MODULE}")
+    store = SoftHsmStore(tmp_path_factory.mktemp("softhsm"))
+    store.create()
+    before = os.environ.get("SOFTHSM2_CONF")
+    store.enter()
+    yield store
+    os.environ.pop("SOFTHSM2_CONF")
+    if before is not None:
+        os.environ["SOFTHSM2_CONF"] = before
+
+
+@pytest.fixture
+def new_token(softhsm_store: SoftHsmStore, tmp_path: Path) -> Callable[[], Token]:
+    """Makes a token of a name of its own."""
+
+    def make() -> Token:
+        label = f"token-{next(_numbers)}"
+        pin_file, so_pin_file = tmp_path / f"{label}.pin", tmp_path / f"{label}.so-pin"
+        pin, so_pin = ensure_pin(pin_file, create=True), ensure_pin(so_pin_file, create=True)
+        uri = Pkcs11Uri(token=label, type="private", pin_source=pin_file)
+        init_token(uri, lambda: so_pin, lambda: pin)
+        return Token(uri, pin_file, so_pin_file, softhsm_store.directory)
+
+    return make
+
+
+@pytest.fixture
+def token(new_token: Callable[[], Token]) -> Token:
+    return new_token()
