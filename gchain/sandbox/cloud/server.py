@@ -18,7 +18,9 @@ from gchain.sandbox.cloud import (
     ebs_encryption,
     endpoint_routes,
     endpoints,
+    instance_interfaces,
     network_acls,
+    security_group_rules,
 )
 from gchain.sandbox.cloud.changes import ChangeCounter
 from gchain.sandbox.cloud.credentials import CredentialCheck
@@ -37,7 +39,9 @@ EXTENSIONS = (
     ebs_encryption,
     endpoint_routes,
     endpoints,
+    instance_interfaces,
     network_acls,
+    security_group_rules,
 )
 
 
