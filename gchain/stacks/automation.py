@@ -6,6 +6,7 @@ The engine runs as its own process with the member's credentials alone. The same
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ class StackRun:
         return self._site
 
     def up(self, *, peers_open: bool = False) -> Changes:
-        """Create or update; then write the member's signed public facts for the others.
+        """Create or update; then write `outputs.json` for the inventory, and the signed public facts for the others.
 
         Args:
             peers_open: round 2: read the others' facts and make the own halves of the peerings.
@@ -124,6 +125,8 @@ class StackRun:
             return {"version": deployment.version, "deployment": deployment.deployment}
 
     def _hand_out(self, outputs: dict[str, Any]) -> None:
+        path = self._site.directory.root / "outputs.json"
+        path.write_text(json.dumps(outputs, indent=2, sort_keys=True) + "\n")
         told = facts.PublicFacts.model_validate(outputs["public_facts"])
         facts.write(told, ssh_key.load(self._site.directory.ssh_key), self._site.workspace.facts)
 

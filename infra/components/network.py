@@ -45,7 +45,7 @@ class Network(Component):
         self.route_table = self._routes()
         self._acl()
         self.hosts_group = self._group("hosts", "ledger hosts")
-        self.endpoints_group = self._group("endpoints", "cloud API endpoints")
+        self.endpoints_group = self._group("endpoints", "cloud API endpoints", closed=True)
         self._dhcp()
         self._endpoints()
         self._filters()
@@ -99,12 +99,14 @@ class Network(Component):
             opts=self.child(),
         )
 
-    def _group(self, purpose: str, description: str) -> aws.ec2.SecurityGroup:
+    def _group(self, purpose: str, description: str, *, closed: bool = False) -> aws.ec2.SecurityGroup:
+        """A group whose rules are resources of their own; a `closed` one says inline that nothing goes out."""
         return aws.ec2.SecurityGroup(
             f"{self._owner}-{purpose}",
             name=f"{self._owner}-{purpose}",
             description=f"{description} of {self._owner}; rules are resources of their own",
             vpc_id=self.vpc.id,
+            egress=[] if closed else None,
             revoke_rules_on_delete=True,
             opts=self.child(),
         )
