@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -44,7 +45,8 @@ actions:
   returned: always
 """
 
-_PROPERTIES = ("LoadState", "ActiveState", "UnitFileState", "NeedDaemonReload", "Type", "Result")
+_PROPERTIES = ("LoadState", "ActiveState", "SubState", "UnitFileState", "NeedDaemonReload", "Type", "NRestarts")
+_SETTLING = 0.5  # seconds in which a program that cannot work has usually ended
 
 
 def _show(module: AnsibleModule, name: str) -> dict[str, str]:
@@ -53,7 +55,8 @@ def _show(module: AnsibleModule, name: str) -> dict[str, str]:
 
 
 def _is_on(found: dict[str, str]) -> bool:
-    return found.get("ActiveState") in ("active", "activating", "reloading")
+    on = found.get("ActiveState") in ("active", "activating", "reloading")
+    return on and found.get("SubState") != "auto-restart"
 
 
 def _verbs(unit: dict[str, Any], found: dict[str, str]) -> list[str]:
@@ -76,10 +79,25 @@ def _verbs(unit: dict[str, Any], found: dict[str, str]) -> list[str]:
 def _run(module: AnsibleModule, verb: str, name: str) -> None:
     command = ["systemctl", verb, name] if name else ["systemctl", verb]
     code, _, err = module.run_command(command)
-    if code == 0:
-        return
+    if code != 0:
+        _fail(module, f"systemctl {verb} {name}: {err.strip()}", name)
+
+
+def _fail(module: AnsibleModule, message: str, name: str) -> None:
     _, journal, _ = module.run_command(["journalctl", "-u", name, "-n", "15", "--no-pager", "-o", "cat"])
-    module.fail_json(msg=f"systemctl {verb} {name}: {err.strip()}\n{journal.strip()}")
+    module.fail_json(msg=f"{message}\n{journal.strip()}")
+
+
+def _check_settled(module: AnsibleModule, begun: list[str]) -> None:
+    """A unit that does not tell when it is ready counts as started before its program has read a line of its settings."""
+    before = {name: _show(module, name) for name in begun}
+    mute = {name: found for name, found in before.items() if found.get("Type") in ("simple", "exec")}
+    if mute:
+        time.sleep(_SETTLING)
+    for name, found in mute.items():
+        after = _show(module, name)
+        if not _is_on(after) or after["NRestarts"] != found["NRestarts"]:
+            _fail(module, f"{name} started and ended again at once", name)
 
 
 def main() -> None:
@@ -105,6 +123,8 @@ def main() -> None:
         actions.insert(0, ("daemon-reload", ""))
     for verb, name in [] if module.check_mode else actions:
         _run(module, verb, name)
+    if not module.check_mode:
+        _check_settled(module, [name for verb, name in actions if verb in ("start", "restart")])
     module.exit_json(changed=bool(actions), actions=[f"{verb} {name}".strip() for verb, name in actions])
 
 
