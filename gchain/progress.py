@@ -112,7 +112,7 @@ class _Display:
             self._status.stop()
             self._status = None
         tail = f"  {said}" if said else ""
-        self._console.print(f"{self._prefix:<42} {mark} {seconds:6.1f} s{tail}", markup=False)
+        self._console.print(f"{self._prefix:<32} {mark} {seconds:6.1f} s{tail}", markup=False, soft_wrap=True)
         sys.stdout.flush()
 
 

@@ -56,7 +56,7 @@ class _Named(httpx.HTTPTransport):
 def nodes(environment: Environment, workspace: Workspace) -> list[Node]:
     """Every host of every member, in member order; in a sandbox by its loopback forwarders."""
     domain = environment.zone.domain
-    found = []
+    found: list[Node] = []
     for member in environment.consortium.members:
         for host in member.hosts:
             name = f"{host.name}.{member.name}.{domain}"

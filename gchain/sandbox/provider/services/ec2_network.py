@@ -32,7 +32,6 @@ class Vpc(Ec2Object):
     outputs = (
         "arn",
         "ownerId",
-        "dhcpOptionsId",
         "mainRouteTableId",
         "defaultRouteTableId",
         "defaultSecurityGroupId",
@@ -62,7 +61,8 @@ class Vpc(Ec2Object):
             op.call("ec2.modify_vpc_attribute", VpcId=identity, **{member_name(name): {"Value": bool(new.get(name))}})
 
     def details(self, op: Operation, identity: str, live: Mapping[str, Any]) -> Properties:
-        result: Properties = {"dhcpOptionsId": live.get("DhcpOptionsId"), "assignGeneratedIpv6CidrBlock": False}
+        # Not dhcpOptionsId: the association says it, and here it would look like drift of the VPC.
+        result: Properties = {"assignGeneratedIpv6CidrBlock": False}
         for name in self._ATTRIBUTES:
             answer = op.call("ec2.describe_vpc_attribute", VpcId=identity, Attribute=name)
             result[name] = answer.get(member_name(name), {}).get("Value", False)
@@ -177,8 +177,9 @@ class Subnet(Ec2Object):
     }
 
     def settle(self, op: Operation, identity: str, new: Properties) -> None:
-        names = (*self._SWITCHES, *self._DNS)
-        self._set(op, identity, new, [name for name in names if new.get(name) not in (None, False)])
+        # The local cloud takes the first subnet of a zone for a default one, which gives out public addresses.
+        names = [name for name in (*self._SWITCHES, *self._DNS) if new.get(name) not in (None, False)]
+        self._set(op, identity, new, list(dict.fromkeys([*names, "mapPublicIpOnLaunch"])))
 
     def update(self, op: Operation, identity: str, change: Change) -> None:
         self._set(op, identity, change.now, [name for name in (*self._SWITCHES, *self._DNS) if change.touches(name)])

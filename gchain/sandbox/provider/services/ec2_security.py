@@ -202,6 +202,12 @@ class SecurityGroupRule(Ec2Object):
         rules = (answer or {}).get("SecurityGroupRules") or []
         return rules[0] if rules else None
 
+    def read(self, op: Operation, identity: str, known: Properties) -> Properties | None:
+        result = super().read(op, identity, known)
+        if result and result["prefixListId"] and not result["description"]:
+            result["description"] = known.get("description")  # moto keeps no text of a rule for a prefix list
+        return result
+
     def details(self, op: Operation, identity: str, live: Mapping[str, Any]) -> Properties:
         group = (live.get("ReferencedGroupInfo") or {}).get("GroupId")
         description = live.get("Description") or (self._description(op, live, group) if group else None)

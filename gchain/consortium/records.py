@@ -1,0 +1,72 @@
+"""Business on the ledger, as an agency does it: a record's salted commitment, and the receipt that proves it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gchain.consortium.ledger import Node, open_client
+from gchain.consortium.officers import officer_key
+from gchain.environment import Member
+from gchain.errors import ConsortiumError
+from gchain.workspace import Workspace
+from gchain_node.client import Client, Outcome
+from gchain_node.modules.records import commitment
+
+__all__ = ["Committed", "commit_record"]
+
+_SALT_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Committed:
+    """A record on the ledger: its id, the outcome, and where its receipt lies."""
+
+    record: str
+    outcome: Outcome
+    receipt: Path
+
+
+def commit_record(workspace: Workspace, member: Member, node: Node, name: str, document: bytes) -> Committed:
+    """Commit to `document`, keep it and its salt in the member's own store, read back with proof, save the receipt.
+
+    Raises:
+        ConsortiumError: the ledger refused, or what it answers is not what was committed.
+    """
+    salt = secrets.token_bytes(_SALT_BYTES)
+    value = commitment(salt, document)
+    _keep(workspace, member, name, salt, document)
+    with officer_key(workspace, member) as (signer, key), open_client(workspace, node) as client:
+        args = {"id": name, "commitment": value}
+        outcome = client.transact("records", "commit", args, key=key, signer=signer)
+        if outcome.code != 0 or not outcome.committed:
+            raise ConsortiumError(f"the ledger refused record {name}: code {outcome.code}: {outcome.log}")
+        _read_back(client, name, value)
+        return Committed(name, outcome, _save_receipt(workspace, client, outcome))
+
+
+def _keep(workspace: Workspace, member: Member, name: str, salt: bytes, document: bytes) -> None:
+    store = workspace.member(member.name).root / "records"
+    store.mkdir(mode=0o700, parents=True, exist_ok=True)
+    kept = {"salt": base64.b64encode(salt).decode(), "document": base64.b64encode(document).decode()}
+    path = store / f"{name}.json"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(kept))
+
+
+def _read_back(client: Client, name: str, value: bytes) -> None:
+    answer = client.query(f"records/{name}", prove=True)
+    found: Any = answer.value
+    if not isinstance(found, dict) or found.get("commitment") != value or answer.proof is None:
+        raise ConsortiumError(f"the ledger answers {found!r} for record {name}, which is not what was committed")
+
+
+def _save_receipt(workspace: Workspace, client: Client, outcome: Outcome) -> Path:
+    workspace.receipts.mkdir(parents=True, exist_ok=True)
+    path = workspace.receipts / f"{outcome.hash.hex()}.json"
+    path.write_text(json.dumps(client.receipt(outcome.hash), indent=2, sort_keys=True) + "\n")
+    return path

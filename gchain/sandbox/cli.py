@@ -1,0 +1,55 @@
+"""`gchain sandbox`: a whole consortium on this machine."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from gchain.environment import load
+from gchain.progress import run_stages
+from gchain.sandbox.hosts.base import ensure_base_image
+from gchain.sandbox.rollout import Rollout, infrastructure_stages
+from gchain.sandbox.sandbox import Sandbox
+from gchain.stacks import stack_file
+from gchain.toolchain import install
+from gchain.workspace import cache_directory
+
+__all__ = ["app"]
+
+app = typer.Typer(help=__doc__, no_args_is_help=True)
+
+_Name = Annotated[str, typer.Option("--name", help="Name of the sandbox: several can run side by side.")]
+
+
+@app.command()
+def up(name: _Name = "default") -> None:
+    """Stand up four agencies and their live ledger; safe to repeat and to resume."""
+    rollout = Rollout(load("sandbox"), Sandbox(name))
+    resume = "make sandbox" if name == "default" else f"make sandbox NAME={name}"
+    with rollout.sandbox.exclusive():
+        run_stages(rollout.sandbox.workspace, infrastructure_stages(rollout), resume=resume)
+
+
+@app.command()
+def prepare() -> None:
+    """Build what sandboxes share (programs, base image) and start nothing."""
+    cache_directory().mkdir(parents=True, exist_ok=True)
+    install(cache_directory() / "toolchain.log", lambda text: print(f"  {text}", flush=True))
+    ensure_base_image(lambda text: print(f"  {text}", flush=True))
+
+
+@app.command()
+def down(name: _Name = "default") -> None:
+    """Remove everything of the sandbox, whatever state it is in; the caches stay."""
+    sandbox = Sandbox(name)
+    sandbox.down()
+    for path in stack_file.INFRA.glob(f"Pulumi.{sandbox.workspace.stack('*')}.yaml"):
+        path.unlink()  # it names a backend that is gone
+
+
+@app.command()
+def status(name: _Name = "default") -> None:
+    """The daemon's own view of cloud, network and hosts, as JSON."""
+    print(json.dumps(Sandbox(name).status(), indent=2))
