@@ -13,9 +13,11 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 from gchain.errors import SandboxError
+from gchain.sandbox.detached import start_detached
 from gchain.sandbox.hosts.cgroups import Cgroups
 from gchain.sandbox.layout import Layout, process_alive, read_json
 
@@ -54,16 +56,18 @@ class CloudProcess:
         _refuse_taken_port(self._layout.cloud_port)
         self._layout.company_token.touch(mode=0o600)
         self._layout.company_token.write_text(secrets.token_hex(16))
-        process = self._launch()
-        boot = _first_answer(self._layout.endpoint, process, self._log())
+        self._launch()
+        boot = self._first_answer()
+        (pid,) = self._cgroups.processes("cloud")
         draft = self._record.with_suffix(".draft")
-        draft.write_text(json.dumps({"pid": process.pid, "boot": boot}))
+        draft.write_text(json.dumps({"pid": pid, "boot": boot}))
         draft.rename(self._record)
 
-    def _log(self) -> str:
-        return str(self._layout.log / "cloud.log")
+    @property
+    def _log(self) -> Path:
+        return self._layout.log / "cloud.log"
 
-    def _launch(self) -> subprocess.Popen[bytes]:
+    def _launch(self) -> None:
         procs = self._cgroups.make("cloud") / "cgroup.procs"
         # A start that was cut off may have left a cloud that nobody knows: it is not this one.
         self._cgroups.kill("cloud")
@@ -71,14 +75,20 @@ class CloudProcess:
             *(sys.executable, "-m", "gchain.sandbox.cloud", "--port", str(self._layout.cloud_port)),
             *("--company-token", str(self._layout.company_token), "--consoles", str(self._layout.hosts)),
         ]
-        with open(self._log(), "ab") as log:  # noqa: PTH123 (a handle for the child)
-            return subprocess.Popen(
-                ["sh", "-c", 'echo $$ > "$0" && exec "$@"', str(procs), *command],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        start_detached(command, procs, log=self._log)
+
+    def _first_answer(self, deadline: float = 60.0) -> str:
+        """The boot id of the cloud that was just started."""
+        end = time.monotonic() + deadline
+        while time.monotonic() < end:
+            if not self._cgroups.populated("cloud"):
+                raise SandboxError("the local cloud ended at once", remedy=f"see {self._log}")
+            try:
+                with urllib.request.urlopen(f"{self._layout.endpoint}/gchain-api/changes", timeout=2) as answer:  # noqa: S310
+                    return str(json.load(answer)["boot"])
+            except OSError:
+                time.sleep(0.05)
+        raise SandboxError(f"the local cloud did not answer within {deadline:.0f} s", remedy=f"see {self._log}")
 
     def alive(self) -> bool:
         pid = self.pid
@@ -99,16 +109,3 @@ def holder(port: int) -> str:
     listed = subprocess.run(["ss", "-Hltnp", f"sport = :{port}"], capture_output=True, text=True, check=False).stdout
     name, _, rest = listed.partition('users:(("')[2].partition('",pid=')
     return f" by {name} (pid {rest.partition(',')[0]})" if rest else ""
-
-
-def _first_answer(endpoint: str, process: subprocess.Popen[bytes], log: str, deadline: float = 60.0) -> str:
-    end = time.monotonic() + deadline
-    while time.monotonic() < end:
-        if process.poll() is not None:
-            raise SandboxError(f"the local cloud ended with status {process.returncode}", remedy=f"see {log}")
-        try:
-            with urllib.request.urlopen(f"{endpoint}/gchain-api/changes", timeout=2) as answer:  # noqa: S310
-                return str(json.load(answer)["boot"])
-        except OSError:
-            time.sleep(0.05)
-    raise SandboxError(f"the local cloud did not answer within {deadline:.0f} s", remedy=f"see {log}")

@@ -26,7 +26,7 @@ from gchain.sandbox.network.state import CloudState, Zone
 from gchain.sandbox.network.topology import Topology
 from gchain.sandbox.ports import forwards
 from gchain.sandbox.reconciler import Reconciler
-from gchain.sandbox.sweep import merge, read_part, read_zones
+from gchain.sandbox.sweep import merge, read_part, read_peerings, read_zones
 from gchain.workspace import Workspace
 
 __all__ = ["Daemon", "main"]
@@ -120,6 +120,9 @@ class Daemon:
         for account, region in parts:
             if account:
                 self._parts[account, region] = read_part(self._company, account, region)
+        for account, region in (self._parts.keys() - parts) if parts else ():
+            part = self._parts[account, region]
+            self._parts[account, region] = read_peerings(self._company, account, region, part)
         for account in zones:
             if account:
                 self._zones[account] = read_zones(self._company, account, self._plan.regions[0])

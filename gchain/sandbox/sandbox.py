@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 import time
 import urllib.request
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from gchain.errors import HostError, SandboxError
 from gchain.sandbox import remains, reserved_ports, slots
+from gchain.sandbox.detached import start_detached
 from gchain.sandbox.faults import Faults
 from gchain.sandbox.hosts.base import ensure_base_image
 from gchain.sandbox.hosts.cgroups import Cgroups
@@ -120,16 +120,8 @@ class Sandbox:
         procs = cgroups.make("daemon") / "cgroup.procs"
         cgroups.kill("daemon")
         daemon = [sys.executable, "-m", "gchain.sandbox.daemon", "--name", self.name]
-        loop = 'echo $$ > "$0"; until "$@"; do [ $? = 2 ] && exit 2; sleep 1; done'
-        with (layout.log / "daemon.log").open("ab") as log:
-            subprocess.Popen(
-                ["sh", "-c", loop, str(procs), *daemon],
-                cwd=REPOSITORY,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        loop = 'until "$@"; do [ $? = 2 ] && exit 2; sleep 1; done'
+        start_detached(["sh", "-c", loop, "sh", *daemon], procs, log=layout.log / "daemon.log", env=_environment())
 
     def _wait_started(self, deadline: float = 90.0) -> dict[str, Any]:
         end = time.monotonic() + deadline
@@ -262,3 +254,9 @@ class Sandbox:
     def in_operator_network(self, member: str, *command: str) -> list[str]:
         """The command line that runs `command` in a member's own network."""
         return ["nsenter", f"--net=/run/netns/{self.layout.operator(member)}", *command]
+
+
+def _environment() -> dict[str, str]:
+    """The caller's environment without credentials, and with the checkout importable from any directory."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
+    return {**kept, "PYTHONPATH": str(REPOSITORY)}

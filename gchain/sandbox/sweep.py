@@ -6,8 +6,9 @@ A part (one account in one region) is read again only when a call changed someth
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gchain.sandbox.accounts import Company
@@ -27,7 +28,7 @@ from gchain.sandbox.network.state import (
     Zone,
 )
 
-__all__ = ["merge", "read_part", "read_zones"]
+__all__ = ["merge", "read_part", "read_peerings", "read_zones"]
 
 _CARRIED_RECORDS = ("A", "AAAA", "CNAME", "TXT", "SRV", "MX", "PTR")
 
@@ -264,15 +265,25 @@ def _zone(route53: Any, zone: dict[str, Any]) -> Zone:
     return Zone(zone["Name"].lower().rstrip("."), frozenset(each["VPCId"] for each in vpcs), records)
 
 
+def read_peerings(company: Company, account: str, region: str, part: CloudState) -> CloudState:
+    """A part with its peerings read again: the other side may have accepted or deleted one."""
+    if not part.vpcs:
+        return part
+    reader = _Reader(company.client("ec2", account, region), account, region)
+    return replace(part, peerings=_keyed(_peerings(reader)))
+
+
 def merge(parts: Iterable[CloudState], zones: Iterable[Zone]) -> CloudState:
-    """One state of all parts; ids are unique across accounts."""
+    """One state of all parts; ids are unique. A peering counts while both of its sides see it active."""
     whole = CloudState(zones=tuple(zones))
+    seen: Counter[str] = Counter()
     for part in parts:
-        whole.vpcs.update(part.vpcs)
-        whole.subnets.update(part.subnets)
-        whole.peerings.update(part.peerings)
-        whole.acls.update(part.acls)
-        whole.groups.update(part.groups)
-        whole.interfaces.update(part.interfaces)
-        whole.instances.update(part.instances)
+        for name in ("vpcs", "subnets", "peerings", "acls", "groups", "interfaces", "instances"):
+            getattr(whole, name).update(getattr(part, name))
+        seen.update(part.peerings.keys())
+    for peering in list(whole.peerings.values()):
+        sides = [whole.vpcs.get(peering.requester), whole.vpcs.get(peering.accepter)]
+        owners = {(side.account, side.region) for side in sides if side is not None}
+        if None in sides or seen[peering.id] != len(owners):
+            del whole.peerings[peering.id]
     return whole

@@ -9,30 +9,30 @@ from typing import Any
 
 from moto.ec2.models.vpcs import VPCBackend
 
+from gchain.sandbox.cloud.overriding import override
+
 __all__ = ["install"]
 
 
 def install() -> None:
-    original = VPCBackend.modify_vpc_endpoint
-    if getattr(original, "moves_routes", False):
-        return
+    override(VPCBackend, "modify_vpc_endpoint", _moving_routes)
 
+
+def _moving_routes(original: Any) -> Any:
     def modify_vpc_endpoint(self: Any, vpc_id: str, *positional: Any, **given: Any) -> None:
         endpoint = self.describe_vpc_endpoints(vpc_end_point_ids=[vpc_id])[0]
         before = set(endpoint.route_table_ids or [])
         original(self, vpc_id, *positional, **given)
         _move_routes(self, endpoint, before, set(endpoint.route_table_ids or []))
 
-    modify_vpc_endpoint.moves_routes = True  # type: ignore[attr-defined]
-    VPCBackend.modify_vpc_endpoint = modify_vpc_endpoint  # type: ignore[method-assign]
+    return modify_vpc_endpoint
 
 
 def _move_routes(backend: Any, endpoint: Any, before: set[str], after: set[str]) -> None:
     if str(endpoint.vpc_endpoint_type).lower() != "gateway":
         return
+    services = endpoint.destination_prefix_list_id
     for table in before - after:
-        backend.delete_route(table, endpoint.destination_prefix_list_id)
+        backend.delete_route(table, services)
     for table in after - before:
-        backend.create_route(
-            table, None, gateway_id=endpoint.id, destination_prefix_list_id=endpoint.destination_prefix_list_id
-        )
+        backend.create_route(table, None, gateway_id=endpoint.id, destination_prefix_list_id=services)

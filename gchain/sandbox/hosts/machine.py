@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gchain.errors import SandboxError
+from gchain.sandbox.detached import start_detached
 from gchain.sandbox.hosts.base import BaseImage
 from gchain.sandbox.hosts.cgroups import Cgroups
 from gchain.sandbox.hosts.console import CONSOLE_FILE
@@ -104,15 +105,7 @@ class Machine:
             "VOLUMES": "\n".join(f"{self._image(volume)} {point}" for volume, point in volumes),
         }
         command = ["unshare", "--mount", "--propagation", "slave", str(_SUPERVISOR)]
-        subprocess.Popen(
-            ["sh", "-c", 'echo $$ > "$0" && exec "$@"', str(supervisor), *command],
-            env=settings,
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        start_detached(command, supervisor, env=settings)
 
     def stop(self, deadline: float = 20.0) -> None:
         """Shut the host down as its power button would; after the deadline, pull the plug."""
