@@ -6,7 +6,6 @@ admitted uses its number, also when the action refuses it.
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass
 
 from gchain_node import cbor, replay
@@ -127,8 +126,7 @@ def _check_moment(signed: SignedTx, moment: Moment) -> None:
 
 
 def _run(context: Context, signed: SignedTx) -> TxResult:
-    # A copy: the decoded transaction stays in memory for the next time, and actions may put arguments into the state.
-    effect = action_of(signed)(context, deepcopy(signed.tx.args))
+    effect = action_of(signed)(context, signed.tx.args)
     attributes = (
         Attribute("action", signed.tx.action),
         Attribute("signer", signed.tx.signer),

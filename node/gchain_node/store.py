@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS snapshot
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 """
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "cache_size=-32768", "temp_store=MEMORY")
-_CACHED_PAGES = 16_384
+_CACHED = 16_384  # values, and pages of the tree, in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ class Store:
         self.path = path
         self._lock = threading.RLock()
         self._pages: dict[bytes, bytes | None] = {}
+        self._values: dict[bytes, bytes | None] = {}
         try:
             self._connection = _connect(path)
             for pragma in _PRAGMAS:
@@ -88,8 +89,13 @@ class Store:
         return self._one("SELECT data FROM meta WHERE name = ?", name)
 
     def get(self, key: bytes) -> bytes | None:
-        """The committed value of `key`, or None."""
-        return self._one("SELECT data FROM value WHERE key = ?", key)
+        """The committed value of `key`, or None. The most recent ones stay in memory."""
+        with self._lock:
+            if key in self._values:
+                return self._values[key]
+            data = self._one("SELECT data FROM value WHERE key = ?", key)
+            _remember(self._values, {key: data})
+            return data
 
     def page(self, path: bytes) -> bytes | None:
         """A node of the tree. The most recent ones stay in memory."""
@@ -97,7 +103,7 @@ class Store:
             if path in self._pages:
                 return self._pages[path]
             data = self._one("SELECT data FROM page WHERE path = ?", path)
-            self._remember({path: data})
+            _remember(self._pages, {path: data})
             return data
 
     def scan(self, prefix: bytes) -> list[tuple[bytes, bytes]]:
@@ -124,7 +130,8 @@ class Store:
                     self._connection.execute("ROLLBACK")
                 raise _explain(self.path, error) from error
             self.height, self.app_hash = batch.height, batch.app_hash
-            self._remember(batch.pages)
+            _remember(self._values, batch.values)
+            _remember(self._pages, batch.pages)
 
     def replace_all(self, batch: Batch) -> None:
         """Put `batch` in place of everything, atomically: how a snapshot takes effect."""
@@ -177,12 +184,6 @@ class Store:
         self._connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", gone)  # noqa: S608 -- two fixed names
         self._connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES (?, ?)", kept)  # noqa: S608 -- the same
 
-    def _remember(self, pages: Mapping[bytes, bytes | None]) -> None:
-        if len(self._pages) + len(pages) > _CACHED_PAGES:
-            self._pages.clear()
-        if len(pages) <= _CACHED_PAGES:
-            self._pages.update(pages)
-
     def _one(self, query: str, *arguments: str | bytes | int) -> bytes | None:
         rows = self._all(query, *arguments)
         return rows[0][0] if rows else None
@@ -193,6 +194,14 @@ class Store:
                 return self._connection.execute(query, arguments).fetchall()
             except sqlite3.Error as error:
                 raise _explain(self.path, error) from error
+
+
+def _remember(cache: dict[bytes, bytes | None], fresh: Mapping[bytes, bytes | None]) -> None:
+    """Keep `fresh` too, within bounds. What is kept is never stale: every change of a key passes here."""
+    if len(cache) + len(fresh) > _CACHED:
+        cache.clear()
+    if len(fresh) <= _CACHED:
+        cache.update(fresh)
 
 
 def _connect(path: Path | None) -> sqlite3.Connection:

@@ -52,6 +52,7 @@ class Effect:
 
 
 Action = Callable[[Context, dict[str, Any]], Effect]
+"""MUST NOT change its arguments: the decoded transaction is kept for the next time. Raises `TransactionError`."""
 
 
 def refuse(code: Code, message: str) -> TransactionError:
