@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import NamedTuple
 
-__all__ = ["TABLE", "Code", "CodeEntry"]
+__all__ = ["TABLE", "Code", "CodeEntry", "markdown"]
 
 
 class Code(IntEnum):
@@ -118,3 +118,18 @@ TABLE: dict[Code, CodeEntry] = {
     Code.HEIGHT_AHEAD: CodeEntry("That height is not committed yet.", True),
     Code.INTERNAL: CodeEntry("The node failed; its log says where.", True),
 }
+
+
+def markdown() -> str:
+    """The table as the documentation has it; `docs/result-codes.md` is this text."""
+    rows = [f"| {int(c)} | {c.name} | {e.meaning} | {'yes' if e.retry else 'no'} |" for c, e in TABLE.items()]
+    head = [
+        "# Result codes",
+        "",
+        "What a transaction or query is answered with; clients switch on the number. *Retry*: the same intent, signed",
+        "anew, can succeed without anything else being changed. Made from `gchain_node.codes`; a test compares.",
+        "",
+        "| code | name | meaning | retry |",
+        "| --- | --- | --- | --- |",
+    ]
+    return "\n".join([*head, *rows]) + "\n"

@@ -11,7 +11,7 @@ import cbor2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gchain_node.codes import TABLE, Code
+from gchain_node.codes import TABLE, Code, markdown
 from gchain_node.errors import EngineError, GenesisError, VerificationError
 from gchain_node.keys.file_key import FileKey
 from gchain_node.messages import Block, Misbehavior
@@ -25,6 +25,8 @@ RECORD = {"id": "budget-2026", "commitment": DIGEST}
 
 def test_every_code_is_documented() -> None:
     assert set(TABLE) == set(Code)
+    page = Path(__file__).parents[3] / "docs" / "result-codes.md"
+    assert page.read_text() == markdown()
 
 
 def test_a_business_transaction_waits_until_the_ledger_is_live(ledger: Ledger) -> None:
