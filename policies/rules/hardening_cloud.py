@@ -9,6 +9,7 @@ from pathlib import Path
 
 from policies.documents import Statement, statements
 from policies.graph import Resource
+from policies.places import kms_faults
 from policies.rule import Context, NotJudged, Rule
 from policies.view import UnknownValue, View
 
@@ -32,7 +33,10 @@ def inline_ingress_is_not_open(group: View, at: Context) -> Iterator[str]:
 
 @HRD_004.on("aws:ec2/securityGroupRule:SecurityGroupRule")
 def attached_ingress_is_not_open(rule: View, at: Context) -> Iterator[str]:
-    if rule.required("type") == "ingress":
+    direction = rule.required("type")
+    if direction not in ("ingress", "egress"):
+        raise UnknownValue(f"type is {direction}, neither ingress nor egress")
+    if direction == "ingress":
         yield from _open_faults([*rule.texts("cidrBlocks"), *rule.texts("ipv6CidrBlocks")])
 
 
@@ -153,8 +157,12 @@ HRD_008 = Rule("HRD-008", remedy="Set enableKeyRotation to true and deletionWind
 
 @HRD_008.on("aws:kms/key:Key")
 def key_rotates_and_can_be_kept(key: View, at: Context) -> Iterator[str]:
-    symmetric = key.text("customerMasterKeySpec") in (None, "", "SYMMETRIC_DEFAULT")
-    if symmetric and not key.text("customKeyStoreId") and key.flag("enableKeyRotation") is not True:
+    spec, store = key.text("customerMasterKeySpec") or "SYMMETRIC_DEFAULT", key.text("customKeyStoreId")
+    if not spec.startswith(("SYMMETRIC_DEFAULT", "RSA_", "ECC_", "HMAC_", "SM2", "ML_DSA_")):
+        raise UnknownValue(f"customerMasterKeySpec {spec} is none that KMS has")
+    if store and not store.startswith("cks-"):
+        raise UnknownValue(f"customKeyStoreId {store} is not a key store")
+    if spec == "SYMMETRIC_DEFAULT" and not store and key.flag("enableKeyRotation") is not True:
         yield "enableKeyRotation is not true"
     # The API knows the window only once a deletion is scheduled: absent there, none is.
     window = key.number("deletionWindowInDays")
@@ -173,8 +181,10 @@ def trail_is_whole_and_sealed(trail: View, at: Context) -> Iterator[str]:
         yield "the trail does not log"
     if trail.flag("enableLogFileValidation") is not True:
         yield "log file validation is off"
-    if not trail.text("kmsKeyId"):
+    key = trail.text("kmsKeyId")
+    if not key:
         yield "the trail has no KMS key"
+    yield from kms_faults(at, key, "the trail's key")
     for selector in trail.children("eventSelectors"):
         if selector.flag("includeManagementEvents") is False or selector.text("readWriteType") not in (None, "All"):
             yield "the trail leaves out management events"

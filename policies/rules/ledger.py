@@ -199,6 +199,7 @@ def quorum_survives_a_lost_site(at: Context) -> Iterator[Verdict]:
 
 
 LED_006 = Rule("LED-006", remedy="Move the archive, indexer, explorer or backup target into a zone region.")
+_PRIMARY = frozenset({"validator", "observer"})
 _SECONDARY = frozenset({"archive", "indexer", "explorer"})
 
 
@@ -206,8 +207,10 @@ _SECONDARY = frozenset({"archive", "indexer", "explorer"})
 def secondary_hosts_are_in_the_zone(instance: Resource, at: Context) -> Iterator[str]:
     view = at.view(instance)
     role = view.mapping("tags").get("gchain:role")
-    if role not in _SECONDARY:
+    if role in _PRIMARY:
         raise NotJudged
+    if role not in _SECONDARY:
+        raise UnknownValue("tag gchain:role does not say what the host is for")
     region = at.region(instance)
     site = view.text("availabilityZone")
     if region not in at.zone.regions:

@@ -74,8 +74,11 @@ def egress_stays_in_the_zone(rule: View, at: Context) -> Iterator[str]:
 
 @RES_087.on(_RULE)
 def attached_egress_stays_in_the_zone(rule: View, at: Context) -> Iterator[str]:
-    if rule.required("type") != "egress":
+    direction = rule.required("type")
+    if direction == "ingress":
         raise NotJudged
+    if direction != "egress":
+        raise UnknownValue(f"type is {direction}, neither ingress nor egress")
     for name in ("cidrBlocks", "ipv6CidrBlocks"):
         for cidr in rule.texts(name):
             yield from network_faults(at, cidr, "an egress rule")

@@ -230,10 +230,11 @@ def update_check_is_off(at: Context) -> Iterator[Verdict]:
 @RES_108.whole(Stage.PREFLIGHT)
 def scanners_upload_nothing(at: Context) -> Iterator[Verdict]:
     pipeline = at.facts.need("pipeline")
-    prowler, checkov = (pipeline.need(tool).value("arguments") for tool in ("prowler", "checkov"))
+    prowler = pipeline.need("prowler").texts("arguments")
+    checkov = pipeline.need("checkov").texts("arguments")
     faults = []
-    if prowler is not None and "--push-to-cloud" in prowler:
+    if "--push-to-cloud" in prowler:
         faults.append("Prowler runs with --push-to-cloud")
-    if checkov is not None and "--skip-download" not in checkov:
+    if checkov and "--skip-download" not in checkov:
         faults.append("Checkov runs without --skip-download")
     yield Verdict("scanners", faults, {"prowler": prowler, "checkov": checkov})

@@ -106,6 +106,18 @@ RES_004 = Rule(
 )
 
 _POLICY = "aws:organizations/policy:Policy"
+_POLICY_TYPES = frozenset(
+    {
+        "SERVICE_CONTROL_POLICY",
+        "RESOURCE_CONTROL_POLICY",
+        "TAG_POLICY",
+        "BACKUP_POLICY",
+        "AISERVICES_OPT_OUT_POLICY",
+        "CHATBOT_POLICY",
+        "DECLARATIVE_POLICY_EC2",
+        "SECURITYHUB_POLICY",
+    }
+)
 _ATTACHMENT = "aws:organizations/policyAttachment:PolicyAttachment"
 
 CONTROL_ACTIONS = frozenset(
@@ -158,7 +170,10 @@ def region_deny_is_attached_and_whole(at: Context) -> Iterator[Verdict]:
 
 
 def _is_service_control(policy: Resource, at: Context) -> bool:
-    return at.view(policy).text("type") in (None, "SERVICE_CONTROL_POLICY")
+    kind = at.view(policy).text("type") or "SERVICE_CONTROL_POLICY"
+    if kind not in _POLICY_TYPES:
+        raise UnknownValue(f"type {kind} is none that Organizations has")
+    return kind == "SERVICE_CONTROL_POLICY"
 
 
 def _denies_foreign_regions(statement: Statement, at: Context) -> bool:

@@ -64,7 +64,7 @@ def _is_whole(entry: Any) -> bool:
 
 
 def _resource(entry: Mapping[str, Any], providers: Mapping[str, Resource]) -> Resource:
-    raw = {**(entry.get("inputs") or {}), **(entry.get("outputs") or {})}
+    raw = _completed(entry.get("outputs") or {}, entry.get("inputs") or {})
     secrets: set[str] = set()
     properties = {key: _value(value, secrets) for key, value in raw.items() if not key.startswith("__")}
     if entry["type"].startswith("pulumi:providers:"):
@@ -84,6 +84,16 @@ def _resource(entry: Mapping[str, Any], providers: Mapping[str, Resource]) -> Re
         identifier if isinstance(identifier, str) else None,
         frozenset(secrets),
     )
+
+
+def _completed(outputs: Any, inputs: Any) -> Any:
+    """Outputs, with what they leave out taken from the inputs, however deep."""
+    if isinstance(outputs, Mapping) and isinstance(inputs, Mapping):
+        shared = {key: _completed(outputs[key], inputs[key]) for key in outputs.keys() & inputs.keys()}
+        return {**inputs, **outputs, **shared}
+    if isinstance(outputs, list) and isinstance(inputs, list) and len(outputs) == len(inputs):
+        return [_completed(*pair) for pair in zip(outputs, inputs, strict=True)]
+    return outputs
 
 
 def _value(value: Any, secrets: set[str]) -> Any:
