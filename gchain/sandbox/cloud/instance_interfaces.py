@@ -18,6 +18,16 @@ _PRIMARY = 0
 
 def install() -> None:
     override(Instance, "prep_nics", _primary_goes_with_its_instance)
+    override(Instance, "terminate", _once)
+
+
+def _once(original: Any) -> Any:
+    """To terminate a terminated instance again is no error, and there is no interface left to delete."""
+
+    def terminate(self: Any) -> Any:
+        return self._state if self._state.name == "terminated" else original(self)
+
+    return terminate
 
 
 def _primary_goes_with_its_instance(original: Any) -> Any:
