@@ -30,7 +30,8 @@ def make_officers(environment: Environment, workspace: Workspace, member: Member
     store = workspace.member(member.name).officer
     store.mkdir(mode=0o700, parents=True, exist_ok=True)
     labels = [label(officer.name) for officer in member.officers]
-    public = [init_officer(store, name, member=member.name, consortium=environment.consortium.name) for name in labels]
+    consortium = environment.consortium.name
+    public = [init_officer(store, name, member=member.name, consortium=consortium) for name in labels]
     text = json.dumps(public, indent=2, sort_keys=True) + "\n"
     path = store / "officers.json"
     if not path.is_file() or path.read_text() != text:

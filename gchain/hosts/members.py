@@ -1,4 +1,4 @@
-"""What `ansible-playbook -i members/<member>/inventory.gchain.yml` reads: one member's inventory, its host keys made known."""
+"""What `ansible-playbook -i inventory.gchain.yml` reads: one member's hosts, their SSH host keys made known first."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def load(environment: str, sandbox: str | None, member: str) -> Inventory:
     loaded = environments.load(environment)
     here = site(loaded, workspace, member)
     outputs = read_outputs(here.directory.root / "outputs.json")
-    described = describe(loaded, workspace, outputs, wheelhouse.current())
+    described = describe(loaded, workspace, outputs, wheelhouse.pinned(workspace))
     addresses = {host["ansible_host"]: host["gchain_instance_id"] for host in described["hosts"].values()}
     read = console.console_reader(here.directory, outputs["region"], endpoint_of(workspace))
     console.ensure_known_hosts(addresses, here.directory.known_hosts, read)

@@ -1,8 +1,9 @@
 """The wheelhouse: everything that hosts install, in one directory that is named after what it holds.
 
-`$GCHAIN_CACHE/wheelhouse/<digest>/` has the node's wheel, the wheels of `requirements/node.txt`, `requirements.txt` with a hash
-for each, the engine's binary and `SHA256SUMS`. `<digest>` is the SHA-256 of `SHA256SUMS`: a host that was told the digest
-takes nothing else from the mirror. The directory is made beside its place and renamed, so half of one never has a name.
+`$GCHAIN_CACHE/wheelhouse/<digest>/` has the node's wheel, the wheels of `requirements/node.txt`, `requirements.txt`
+with a hash for each, the engine's binary and `SHA256SUMS`. `<digest>` is the SHA-256 of `SHA256SUMS`: a host that was
+told the digest takes nothing else from the mirror. The directory is made beside its place and renamed, so half of one
+never has a name.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from pathlib import Path
 
 from gchain.errors import ToolchainError
 from gchain.toolchain.install import program_path
-from gchain.workspace import REPOSITORY, cache_directory
+from gchain.workspace import REPOSITORY, Workspace, cache_directory
 
-__all__ = ["Wheelhouse", "build", "current"]
+__all__ = ["Wheelhouse", "build", "current", "pin", "pinned"]
 
 Progress = Callable[[str], None]
 
@@ -58,7 +59,7 @@ def build(progress: Progress = lambda _: None) -> Wheelhouse:
     """The wheelhouse of this checkout; made if what it is made from has changed since it was last.
 
     Raises:
-        ToolchainError: the node's wheel does not build, a requirement cannot be fetched, or the engine is not installed.
+        ToolchainError: the wheel does not build, a requirement cannot be fetched, or the engine is not installed.
     """
     root = cache_directory() / "wheelhouse"
     root.mkdir(parents=True, exist_ok=True)
@@ -96,6 +97,32 @@ def current() -> Wheelhouse:
     return known
 
 
+def pin(workspace: Workspace, wheelhouse: Wheelhouse) -> None:
+    """Make this the wheelhouse of the workspace's hosts, until another is pinned: sources may change, hosts do not."""
+    _pin_file(workspace).write_text(wheelhouse.digest + "\n")
+
+
+def pinned(workspace: Workspace) -> Wheelhouse:
+    """The wheelhouse that the workspace's hosts install from: the pinned one, else that of this checkout.
+
+    Raises:
+        ToolchainError: the pinned one is gone from the cache, or there is none of this checkout.
+    """
+    path = _pin_file(workspace)
+    if not path.is_file():
+        return current()
+    found = Wheelhouse(cache_directory() / "wheelhouse" / path.read_text().strip())
+    if not (found.directory / _SUMS).is_file():
+        raise ToolchainError(
+            f"{found.directory}, which {path} names, is gone", remedy="build one: gchain host wheelhouse"
+        )
+    return found
+
+
+def _pin_file(workspace: Workspace) -> Path:
+    return workspace.root / "wheelhouse-digest"
+
+
 def _known(root: Path) -> Wheelhouse | None:
     pointer = _pointer(root)
     if not pointer.is_file():
@@ -105,7 +132,7 @@ def _known(root: Path) -> Wheelhouse | None:
 
 
 def _pointer(root: Path) -> Path:
-    """Remembers which wheelhouse the present sources gave, since a wheel's own bytes cannot be known before it is built."""
+    """Remembers which wheelhouse the present sources gave: a wheel's bytes cannot be known before it is built."""
     return root / f".from-{_sources_digest()}"
 
 
@@ -166,7 +193,7 @@ def _run(command: list[str], extra: dict[str, str]) -> None:
 
 
 def _write_requirements(draft: Path) -> None:
-    """One line a wheel with its hash. Only wheels that are here are named, so that nothing can be taken from elsewhere."""
+    """One line a wheel with its hash. Only wheels that are here are named: nothing can be taken from elsewhere."""
     lines = [_requirement(wheel) for wheel in sorted(draft.glob("*.whl"))]
     (draft / "requirements.txt").write_text("".join(lines))
 

@@ -51,7 +51,7 @@ def infrastructure_stages(rollout: Rollout) -> list[Stage]:
     return [
         Stage("toolchain", lambda log: _toolchain(log)),
         Stage("base image", lambda log: _base_image(log)),
-        Stage("wheelhouse", lambda log: _wheelhouse(log)),
+        Stage("wheelhouse", lambda log: _wheelhouse(rollout, log)),
         Stage("local cloud", lambda log: _cloud(rollout, log)),
         Stage("bootstrap", lambda log: _bootstrap(rollout, log)),
         Stage("foundation stack", lambda log: _foundation(rollout, log)),
@@ -70,8 +70,9 @@ def _base_image(log: StageLog) -> str:
     return f"Debian packages {ensure_base_image(log.line).packages_digest[:19]}"
 
 
-def _wheelhouse(log: StageLog) -> str:
+def _wheelhouse(rollout: Rollout, log: StageLog) -> str:
     built = wheelhouse.build(log.line)
+    wheelhouse.pin(rollout.sandbox.workspace, built)
     return f"sha256:{built.digest[:12]}"
 
 
