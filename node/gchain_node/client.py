@@ -31,6 +31,8 @@ EXPIRES_IN: Final = 1_000  # blocks for which a transaction may still be taken, 
 _ATTEMPTS: Final = 6
 _FIRST_PAUSE: Final = 0.2
 _RETRIED: Final = {429, 502, 503}
+_CERTIFICATE: Final = "CERTIFICATE_VERIFY_FAILED"
+_NOT_YET: Final = 409  # of a receipt: the block that carries the result is not committed yet
 _SPREAD: Final = 16  # numbers above the highest that one of several clients of a signer picks from
 
 T = TypeVar("T")
@@ -92,20 +94,22 @@ def _get(path: str, **params: str | int | float) -> _Steps[httpx.Response]:
     return answer
 
 
-def _repeat(call: _Call) -> _Steps[httpx.Response]:
-    """The answer to an idempotent request. Raises `ApiError` when no attempt got one."""
-    pause, answer = _FIRST_PAUSE, None
+def _repeat(call: _Call, also: int = 0) -> _Steps[httpx.Response]:
+    """The answer to an idempotent request, one more status of which may say "try again". Raises `ApiError` when no attempt got one."""
+    pause, answer, attempt = _FIRST_PAUSE, None, 0
     for attempt in range(_ATTEMPTS):
         if attempt:
             yield _Pause(max(pause, _retry_after(answer)) * (1 + secrets.randbelow(500) / 1000))
             pause *= 2
         answer = yield call
-        if isinstance(answer, httpx.Response) and answer.status_code not in _RETRIED:
+        if isinstance(answer, httpx.Response) and answer.status_code not in {*_RETRIED, also}:
             return answer
+        if isinstance(answer, httpx.ConnectError) and _CERTIFICATE in str(answer):
+            break  # it will not become another node's by asking again
     if isinstance(answer, httpx.Response):
         return answer
     raise ApiError(
-        f"no answer to {call.method} {call.path} in {_ATTEMPTS} attempts: {answer or type(answer).__name__}",
+        f"no answer to {call.method} {call.path} in {attempt + 1} attempts: {answer or type(answer).__name__}",
         remedy="see whether the node runs and its certificate's issuer is the one given to the client",
     )
 
@@ -226,7 +230,8 @@ def _bytes(body: Mapping[str, Any], name: str) -> bytes:
 
 
 def _receipt(hash_: bytes) -> _Steps[dict[str, Any]]:
-    return _json((yield from _get(f"/v1/receipts/{hash_.hex()}")))
+    answer = yield from _repeat(_Call("GET", f"/v1/receipts/{hash_.hex()}", {}, timeout=60), also=_NOT_YET)
+    return _json(answer)
 
 
 class Client:

@@ -7,13 +7,14 @@ import ipaddress
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from gchain_node.errors import ConfigurationError
 
 __all__ = [
+    "DATABASE",
     "AbciConfig",
     "EngineConfig",
     "HttpConfig",
@@ -23,6 +24,9 @@ __all__ = [
     "load_config",
     "parse_listen",
 ]
+
+
+DATABASE: Final = "state.db"  # in the node's home
 
 
 class Listen(NamedTuple):

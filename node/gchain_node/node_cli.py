@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gchain_node.config import load_config
+from gchain_node.config import DATABASE, load_config
 
 __all__ = ["db", "dev_command", "run_command"]
 
@@ -27,13 +27,12 @@ def run_command(config: ConfigOption = _CONFIG) -> None:
 def dev_command(
     home: Annotated[Path, typer.Option(help="Where keys and blocks are kept.")] = Path("gchain-dev"),
     port: Annotated[int, typer.Option(help="Port of the API on 127.0.0.1; 0 lets the system choose.")] = 8080,
-    block_interval: Annotated[float, typer.Option(help="Seconds between two blocks, if there is anything.")] = 0.5,
     forming: Annotated[bool, typer.Option("--forming", help="Leave the ledger forming instead of opening it.")] = False,
 ) -> None:
     """Run a ledger of one member in this process, opened at once; its keys are files under HOME/members."""
     from gchain_node.dev_service import run_dev
 
-    run_dev(home, port, block_interval, live=not forming)
+    run_dev(home, port, live=not forming)
 
 
 @db.callback()
@@ -49,7 +48,6 @@ def verify_database(
     """Recompute the state's tree from its values and compare it with what is stored. The node must be stopped."""
     from gchain_node.errors import ConfigurationError
     from gchain_node.integrity import verify_store
-    from gchain_node.service import DATABASE
     from gchain_node.store import Store
 
     path = database or load_config(config or _CONFIG).home / DATABASE

@@ -10,7 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections.abc import Sequence
 from typing import Final
+
+import cbor2
 
 from gchain_node.api.application import api_application, status_application
 from gchain_node.api.feed import BlockFeed
@@ -18,8 +21,8 @@ from gchain_node.api.limits import RateLimit
 from gchain_node.api.listeners import Listener, bind
 from gchain_node.api.tls import LeafStore
 from gchain_node.api.view import LedgerView
-from gchain_node.app import App
-from gchain_node.config import NodeConfig, parse_listen
+from gchain_node.app import VALIDATOR_CHANGES, App
+from gchain_node.config import DATABASE, NodeConfig, parse_listen
 from gchain_node.engine.cometbft.adapter import AbciAdapter
 from gchain_node.engine.cometbft.engine import CometEngine
 from gchain_node.engine.cometbft.rpc import EngineRpc
@@ -31,11 +34,9 @@ from gchain_node.metrics import Metrics
 from gchain_node.store import Store
 from gchain_node.supervisor import Supervisor
 
-__all__ = ["DATABASE", "open_store", "run"]
+__all__ = ["check_genesis", "open_store", "run"]
 
-DATABASE: Final = "state.db"  # in the node's home
 _ABCI_CONNECTIONS: Final = 4
-_RECENT_BLOCKS: Final = 20
 
 
 def run(config: NodeConfig) -> None:
@@ -63,7 +64,7 @@ async def _run(config: NodeConfig) -> None:
         server = AbciServer(config.abci.socket, adapter, on_failure=lambda error: supervisor.fail(error))
         view = LedgerView(
             app,
-            CometEngine(rpc),
+            CometEngine(rpc, lambda: validator_changes(app)),
             feed,
             chain_id=config.chain_id,
             member=config.member,
@@ -125,12 +126,14 @@ def check_genesis(config: NodeConfig, request: InitChain) -> None:
         )
 
 
+def validator_changes(app: App) -> Sequence[int]:
+    """Heights whose header names another validator set for the next."""
+    answer = app.query(VALIDATOR_CHANGES)
+    return cbor2.loads(answer.value)["heights"] if answer.value else []
+
+
 def _keep_house(view: LedgerView, leaf: LeafStore) -> str:
-    """Follow the TLS files and the membership; once the engine answers, recall the blocks before this start."""
+    """Follow the TLS files and the membership."""
     leaf.set_issuers(view.issuers())
     leaf.refresh()
-    height = view.app.info().last_block_height
-    oldest = min((block.height for block in view.feed.blocks()), default=height + 1)
-    if height and height - oldest < _RECENT_BLOCKS and view.network() is not None:
-        view.backfill(range(oldest - 1, max(0, height - _RECENT_BLOCKS), -1))
-    return f"height {height}, {view.phase()}"
+    return view.recall()

@@ -2,7 +2,7 @@
 
 | route | status | API |
 | --- | --- | --- |
-| pages `/`, `/blocks/<h>`, `/transactions/<hash>`; reads `/v1/...`; `/healthz`, `/readyz`, `/openapi.json` | yes | yes |
+| pages `/`, `/blocks/<h>`, `/transactions/<hash>`; reads `/v1/...`, `/healthz`, `/readyz` | yes | yes |
 | `POST /v1/tx` | no | yes |
 | `/metrics` | no | with a client certificate of a registered member |
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import AsyncIterator
@@ -14,10 +15,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from gchain_node.api.answers import Refusal, status_of_code
-from gchain_node.api.rendering import base64url, cbor_json, code_name, describe_tx, rfc3339, tx_result
+from gchain_node.api.rendering import base64url, cbor_json, code_name, describe_tx, tx_result
 from gchain_node.api.view import LedgerView, Names
 from gchain_node.codes import TABLE
 from gchain_node.engine.interface import CommittedTx
+from gchain_node.errors import NotYetProvable
+from gchain_node.proof.receipt import build_receipt
+from gchain_node.proof.rpc_json import text_time
 
 __all__ = ["Reads", "hash_of"]
 
@@ -25,6 +29,8 @@ _HASH: Final = re.compile(r"(?:0x)?([0-9a-fA-F]{64})")
 _OPENAPI: Final = files("gchain_node.api").joinpath("openapi.json").read_bytes()
 _MAX_STREAMS: Final = 64
 _KEEP_ALIVE: Final = 15.0
+_RECEIPT_WAIT: Final = 5.0  # seconds for the next block
+_RECEIPT_BLOCKS: Final = 3
 
 
 def hash_of(request: Request) -> bytes:
@@ -86,7 +92,7 @@ class Reads:
                 "hash": found.hash.hex(),
                 "height": found.height,
                 "index": found.index,
-                "time": rfc3339(found.time_ns),
+                "time": text_time(found.time_ns),
                 "committed": True,
                 **describe_tx(found.raw),
                 **tx_result(found.result),
@@ -107,7 +113,7 @@ class Reads:
         return JSONResponse(
             {
                 "height": block.height,
-                "time": rfc3339(block.time_ns),
+                "time": text_time(block.time_ns),
                 "proposer": {"address": block.proposer.hex(), "member": names.of_validator(block.proposer)},
                 "app_hash": block.app_hash.hex(),
                 "transactions": txs,
@@ -116,11 +122,21 @@ class Reads:
 
     async def receipt(self, request: Request) -> Response:
         found = await self._found(request)
-        from gchain_node.proof.receipt import build_receipt
-
-        receipt = await to_thread.run_sync(build_receipt, self._view.engine.source, found.height, found.index)
+        receipt = await self._proved(found)
         headers = {"Content-Disposition": f'attachment; filename="receipt-{found.hash.hex()[:16]}.json"'}
         return JSONResponse(receipt, headers=headers)
+
+    async def _proved(self, found: CommittedTx) -> dict[str, Any]:
+        """The receipt; the block after the transaction's carries its result, so it may be worth waiting for."""
+        async with self._view.feed.subscribe() as news:
+            for _ in range(_RECEIPT_BLOCKS):
+                try:
+                    return await to_thread.run_sync(build_receipt, self._view.engine.source, found.height, found.index)
+                except NotYetProvable:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(news.wait(), _RECEIPT_WAIT)
+                    news.clear()
+        raise Refusal(409, f"block {found.height + 1} is not committed yet", headers={"Retry-After": "1"})
 
     async def _found(self, request: Request) -> CommittedTx:
         hash_ = hash_of(request)
@@ -154,7 +170,7 @@ class Reads:
                     for block in reversed([b for b in self._view.feed.blocks() if b.height > sent]):
                         sent = block.height
                         txs = [{"hash": tx.hash.hex(), "code": tx.result.code} for tx in block.txs]
-                        data = {"height": block.height, "time": rfc3339(block.time_ns), "transactions": txs}
+                        data = {"height": block.height, "time": text_time(block.time_ns), "transactions": txs}
                         yield f"event: block\nid: {block.height}\ndata: {json.dumps(data)}\n\n"
         finally:
             self._streams -= 1

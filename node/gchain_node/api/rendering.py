@@ -6,7 +6,6 @@ Bytes become base64url without padding, digests lower-case hex, times RFC 3339 i
 from __future__ import annotations
 
 import base64
-import datetime as dt
 from typing import Any
 
 import cbor2
@@ -16,7 +15,7 @@ from gchain_node.codes import TABLE, Code
 from gchain_node.errors import TransactionError
 from gchain_node.messages import TxResult
 
-__all__ = ["base64url", "code_name", "describe_tx", "json_value", "rfc3339", "tx_result"]
+__all__ = ["base64url", "code_name", "describe_tx", "json_value", "tx_result"]
 
 
 def base64url(data: bytes) -> str:
@@ -37,13 +36,6 @@ def json_value(value: Any) -> Any:
 def cbor_json(encoded: bytes) -> Any:
     """Deterministic CBOR of the ledger as JSON; None for nothing."""
     return json_value(cbor2.loads(encoded)) if encoded else None
-
-
-def rfc3339(time_ns: int) -> str:
-    """`2026-11-23T05:08:02.955070188Z`."""
-    seconds, nanoseconds = divmod(time_ns, 1_000_000_000)
-    moment = dt.datetime.fromtimestamp(seconds, dt.UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z"
 
 
 def code_name(code: int) -> str:

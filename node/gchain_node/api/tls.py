@@ -8,7 +8,6 @@ registered member's TLS-issuing certificate has issued ends the handshake.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import logging
 import ssl
 import threading
@@ -17,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+
+from gchain_node.errors import VerificationError
+from gchain_node.tls import member_of
 
 __all__ = ["ClientTrust", "LeafStore"]
 
@@ -33,35 +34,21 @@ class ClientTrust:
 
     def __init__(self, issuers: Mapping[str, str]) -> None:
         self.issuers = dict(issuers)
-        self._certificates = {member: x509.load_pem_x509_certificate(pem.encode()) for member, pem in issuers.items()}
-        self._known: dict[bytes, str | None] = {}
+        self._authorities = {member: x509.load_pem_x509_certificate(pem.encode()) for member, pem in issuers.items()}
 
     @property
     def pem(self) -> str:
         return "".join(self.issuers[member].strip() + "\n" for member in sorted(self.issuers))
 
     def member_of(self, certificate: bytes, now: dt.datetime) -> str | None:
-        """The member whose issuing certificate signed this DER certificate; None when nobody's did, or it is not valid
-        at `now`. Asked at every request, so that a connection does not outlive its member's registration.
-        """
-        leaf = x509.load_der_x509_certificate(certificate)
-        if not leaf.not_valid_before_utc <= now <= leaf.not_valid_after_utc:
-            return None
-        digest = hashlib.sha256(certificate).digest()
-        if digest not in self._known:
-            if len(self._known) > 1024:
-                self._known.clear()
-            self._known[digest] = self._issuer(leaf)
-        return self._known[digest]
+        """The member that issued this DER certificate; None when nobody's is, or it is not valid at `now` (UTC).
 
-    def _issuer(self, leaf: x509.Certificate) -> str | None:
-        for member, certificate in self._certificates.items():
-            try:
-                leaf.verify_directly_issued_by(certificate)
-            except (ValueError, TypeError, InvalidSignature):
-                continue
-            return member
-        return None
+        Asked at every request, so that a connection does not outlive its member's registration.
+        """
+        try:
+            return member_of(x509.load_der_x509_certificate(certificate), self._authorities, now=now)
+        except (VerificationError, ValueError):
+            return None
 
 
 @dataclass(frozen=True, slots=True)

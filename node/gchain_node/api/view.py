@@ -16,17 +16,19 @@ import cbor2
 
 import gchain_node
 from gchain_node.api.feed import BlockFeed
-from gchain_node.api.rendering import code_name, describe_tx, json_value, rfc3339
+from gchain_node.api.rendering import code_name, describe_tx, json_value
 from gchain_node.api.tls import LeafStore
 from gchain_node.app import App
 from gchain_node.engine.interface import CommittedBlock, CommittedTx, Engine, Network
 from gchain_node.errors import EngineError
 from gchain_node.messages import QueryResult
+from gchain_node.proof.rpc_json import text_time
 
 __all__ = ["LedgerView", "Names"]
 
 _NETWORK_AGE: Final = 2.0  # seconds for which the engine's view of itself is used again
 _SHOWN: Final = 10  # blocks, and transactions
+_RECENT: Final = 20  # blocks recalled at the start
 
 
 class LedgerView:
@@ -71,13 +73,18 @@ class LedgerView:
     def block(self, height: int) -> CommittedBlock | None:
         return self.feed.block(height) or self.engine.block(height)
 
-    def backfill(self, heights: Iterable[int]) -> None:
-        """Put blocks from before this process into the feed, newest first, as far as the engine has them."""
-        for height in heights:
-            block = self.engine.block(height)
+    def recall(self) -> str:
+        """Put the blocks from before this process into the feed, newest first, once the engine has them. A line for
+        the service manager.
+        """
+        height = self.app.info().last_block_height
+        oldest = min((block.height for block in self.feed.blocks()), default=height + 1)
+        missing = range(oldest - 1, max(0, height - _RECENT), -1) if self.network() is not None else ()
+        for block in map(self.engine.block, missing):
             if block is None:
-                return
+                break
             self.feed.backfill(block)
+        return f"height {height}, {self.phase()}"
 
     def transaction(self, hash_: bytes) -> CommittedTx | None:
         """A committed transaction, from memory or from the engine's index."""
@@ -141,7 +148,7 @@ class LedgerView:
             "phase": consortium.get("phase", "not-started"),
             "height": info.last_block_height,
             "app_hash": info.last_block_app_hash.hex(),
-            "block_time": rfc3339(latest[0].time_ns) if latest else None,
+            "block_time": text_time(latest[0].time_ns) if latest else None,
             "member": self.member,
             "node_id": network.node_id if network else None,
             "catching_up": bool(network and network.catching_up),
@@ -208,7 +215,7 @@ def _voting_power(powers: list[int]) -> dict[str, int]:
 def _block(block: CommittedBlock, names: Names) -> dict[str, Any]:
     return {
         "height": block.height,
-        "time": rfc3339(block.time_ns),
+        "time": text_time(block.time_ns),
         "proposer": names.of_validator(block.proposer) or block.proposer.hex(),
         "transactions": len(block.txs),
     }
@@ -221,7 +228,7 @@ def _transactions(blocks: Iterable[CommittedBlock]) -> list[dict[str, Any]]:
         {
             "hash": tx.hash.hex(),
             "height": tx.height,
-            "time": rfc3339(tx.time_ns),
+            "time": text_time(tx.time_ns),
             "code": tx.result.code,
             "result": code_name(tx.result.code),
             **describe_tx(tx.raw),

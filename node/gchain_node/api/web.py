@@ -10,9 +10,10 @@ from starlette.responses import HTMLResponse, Response
 
 from gchain_node.api.pages import render
 from gchain_node.api.reads import hash_of
-from gchain_node.api.rendering import code_name, describe_tx, rfc3339, tx_result
+from gchain_node.api.rendering import code_name, describe_tx, tx_result
 from gchain_node.api.view import LedgerView, Names
 from gchain_node.codes import TABLE, Code
+from gchain_node.proof.rpc_json import text_time
 
 __all__ = ["Pages"]
 
@@ -39,7 +40,7 @@ class Pages:
         names = Names(self._view.members())
         shown = {
             "height": block.height,
-            "time": rfc3339(block.time_ns),
+            "time": text_time(block.time_ns),
             "proposer": names.of_validator(block.proposer) or "unknown",
             "proposer_address": block.proposer.hex(),
             "app_hash": block.app_hash.hex(),
@@ -61,7 +62,7 @@ class Pages:
             "hash": found.hash.hex(),
             "height": found.height,
             "index": found.index,
-            "time": rfc3339(found.time_ns),
+            "time": text_time(found.time_ns),
             "size": len(found.raw),
             "meaning": TABLE[Code(found.result.code)].meaning if found.result.code in TABLE else "",
             "data_json": json.dumps(result["data"], indent=2, ensure_ascii=False),

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from gchain_node.messages import Block, BlockResult, TxResult
+from gchain_node.proof.receipt import BlockSource
 from gchain_node.tx import tx_hash
-
-if TYPE_CHECKING:
-    from gchain_node.proof.receipt import BlockSource
 
 __all__ = ["CommittedBlock", "CommittedTx", "Engine", "Network", "OnBlock", "Peer", "Validator"]
 

@@ -12,11 +12,13 @@ from typing import Any, Final
 import httpx
 
 from gchain_node.errors import EngineError, EngineUnreachable
+from gchain_node.messages import TxResult
 
-__all__ = ["EngineRpc", "RpcError"]
+__all__ = ["EngineRpc", "RpcError", "tx_result"]
 
 _TIMEOUT: Final = httpx.Timeout(10.0, connect=2.0)
 _LIMITS: Final = httpx.Limits(max_connections=64, max_keepalive_connections=16)
+_NOT_THERE: Final = ("must be less than or equal to", "is not available", "could not find")
 _PAGE: Final = 100  # the engine's largest page of validators
 
 
@@ -74,14 +76,26 @@ class EngineRpc:
         """Give the engine a transaction; returns after CheckTx. Code 0 is no promise that a block will have it."""
         return self.call("broadcast_tx_sync", tx=base64.b64encode(raw).decode())
 
-    def block(self, height: int) -> dict[str, Any]:
-        return self.call("block", height=str(height))
+    def block(self, height: int) -> dict[str, Any] | None:
+        """Block `height`; None when it is not committed yet, or no longer kept."""
+        answer = self._at("block", height)
+        return answer if answer is None or answer["block"] is not None else None
 
-    def commit(self, height: int) -> dict[str, Any]:
-        return self.call("commit", height=str(height))
+    def commit(self, height: int) -> dict[str, Any] | None:
+        """The signed header of `height`; None as for `block`."""
+        answer = self._at("commit", height)
+        return answer if answer is None or answer["signed_header"]["header"] is not None else None
 
-    def block_results(self, height: int) -> dict[str, Any]:
-        return self.call("block_results", height=str(height))
+    def block_results(self, height: int) -> dict[str, Any] | None:
+        return self._at("block_results", height)
+
+    def _at(self, method: str, height: int) -> dict[str, Any] | None:
+        try:
+            return self.call(method, height=str(height))
+        except RpcError as error:
+            if any(phrase in error.data for phrase in _NOT_THERE):
+                return None
+            raise
 
     def validators(self, height: int) -> list[dict[str, Any]]:
         """The whole validator set that signs block `height`, in its order."""
@@ -101,3 +115,14 @@ class EngineRpc:
             if "not found" in error.data:
                 return None
             raise
+
+
+def tx_result(result: dict[str, Any]) -> TxResult:
+    """A transaction's result as `block_results` and `tx` write it."""
+    return TxResult(
+        code=int(result["code"]),
+        data=base64.b64decode(result.get("data") or ""),
+        log=str(result.get("log", "")),
+        gas_wanted=int(result.get("gas_wanted", 0)),
+        gas_used=int(result.get("gas_used", 0)),
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import datetime as dt
 import hashlib
 import json
 import os
@@ -11,6 +12,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -23,8 +25,10 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from gchain_node.development import DevelopmentConsortium, DevelopmentMember
+from gchain_node.client import Client
+from gchain_node.development import DevelopmentConsortium, DevelopmentMember, go_live_args
 from gchain_node.keys import cometbft_address, cometbft_bytes
+from gchain_node.tls import Leaf, issue_leaf, read_authority
 
 DEADLINE = 60.0
 
@@ -70,6 +74,14 @@ class Process:
         with self.log.open("ab") as log:
             self.running = subprocess.Popen(self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
+    def alive(self) -> bool:
+        """True; fails with what the process said if it has ended."""
+        assert self.running is not None
+        status = self.running.poll()
+        if status is not None:
+            pytest.fail(f"{self.command[0]} ended with status {status}: {self.log.read_text()[-2000:]}")
+        return True
+
     def kill(self, number: int = signal.SIGKILL) -> int:
         """Send a signal and wait for the end; the exit status."""
         assert self.running is not None
@@ -99,7 +111,8 @@ class Validator:
         subprocess.run([cometbft, "init", "--home", engine_home], check=True, capture_output=True)
         (engine_home / "config" / "genesis.json").write_text(json.dumps(genesis))
         (engine_home / "config" / "priv_validator_key.json").write_text(json.dumps(self._validator_key()))
-        (self.home / "node.toml").write_text(self._node_toml(engine_home / "config" / "genesis.json", genesis))
+        (self.home / "genesis.json").write_text(json.dumps(genesis))
+        (self.home / "node.toml").write_text(self._node_toml(genesis))
         self.node = Process(
             [sys.executable, "-m", "gchain_node", "run", "--config", str(self.home / "node.toml")],
             self.home / "node.log",
@@ -120,6 +133,38 @@ class Validator:
             text = re.sub(rf"(?m)^{name} = .*$", f"{name} = {value}", text)
         (self.home / "engine" / "config" / "config.toml").write_text(text)
 
+    def issue_leaf(self, *, client: bool = False) -> Leaf:
+        """A leaf of this member for 127.0.0.1."""
+        return issue_leaf(
+            self.member.keys["tls"],
+            read_authority(self.authority, self.member.name),
+            hostname="localhost",
+            addresses=["127.0.0.1"],
+            hours=1,
+            now=dt.datetime.now(dt.UTC),
+            client=client,
+        )
+
+    @property
+    def authority(self) -> str:
+        """The member's TLS-issuing certificate."""
+        return str(self.member.contribution["payload"]["tls_ca"])
+
+    def put_leaf(self) -> None:
+        """Issue a leaf and put it where the node looks, as the renewing timer does."""
+        leaf = self.issue_leaf()
+        for name, content in (("key.pem", leaf.private_key), ("cert.pem", leaf.certificate)):
+            fresh = self.home / "tls" / f".{name}"
+            fresh.write_bytes(content)
+            fresh.rename(self.home / "tls" / name)
+
+    def tls(self) -> ssl.SSLContext:
+        """A client's context that trusts this member's TLS-issuing certificate alone."""
+        return ssl.create_default_context(cadata=self.authority)
+
+    def client(self) -> Client:
+        return Client(f"https://127.0.0.1:{self.api}", verify=self.tls())
+
     @property
     def node_id(self) -> str:
         """SHA-256 of the peer key's public part, cut to 20 bytes (CometBFT v0.38 p2p/key.go)."""
@@ -127,9 +172,13 @@ class Validator:
         return hashlib.sha256(base64.b64decode(document["priv_key"]["value"])[32:]).hexdigest()[:40]
 
     def start(self) -> None:
-        self.node.start()
-        wait_until("the node's ABCI socket", (self.home / "abci.sock").is_socket)
+        self.put_leaf()
+        self.start_node()
         self.engine.start()
+
+    def start_node(self) -> None:
+        self.node.start()
+        wait_until("the node's ABCI socket", lambda: self.node.alive() and (self.home / "abci.sock").is_socket())
 
     def stop(self) -> None:
         for process in (self.engine, self.node):
@@ -171,9 +220,9 @@ class Validator:
             "priv_key": {"type": "tendermint/PrivKeyEd25519", "value": base64.b64encode(raw + public).decode()},
         }
 
-    def _node_toml(self, genesis_path: Path, genesis: dict[str, Any]) -> str:
+    def _node_toml(self, genesis: dict[str, Any]) -> str:
         return (
-            f'chain_id = "{genesis["chain_id"]}"\nhome = "{self.home}/node"\ngenesis = "{genesis_path}"\n'
+            f'chain_id = "{genesis["chain_id"]}"\nhome = "{self.home}/node"\ngenesis = "{self.home}/genesis.json"\n'
             f'member = "{self.member.name}"\n[abci]\nsocket = "unix://{self.home}/abci.sock"\n'
             f'[engine]\nrpc = "http://127.0.0.1:{self.rpc}"\n[http]\nstatus = "127.0.0.1:{self.status}"\n'
             f'api = "127.0.0.1:{self.api}"\ntls_dir = "{self.home}/tls"\n'
@@ -196,6 +245,15 @@ class Ledger:
         for validator in self.validators:
             wait_until(f"height {height} at {validator.member.name}", lambda v=validator: v.height() >= height)
 
+    def go_live(self) -> None:
+        """Open the ledger with the approval of every officer."""
+        first = self.validators[0]
+        with first.client() as client:
+            consortium = client.query("consortium").value
+            args = go_live_args(consortium, self.consortium.members, expires_height=1_000_000)
+            officer = first.member.keys["officer"]
+            client.transact("governance", "go_live", args, key=officer, signer=first.member.officer).raise_for_code()
+
     def app_hash(self, validator: Validator, height: int) -> str:
         """The app hash after `height`, as the header of the next block at this validator's engine has it."""
         answer = httpx.get(f"http://127.0.0.1:{validator.rpc}/block?height={height + 1}", timeout=5).json()
@@ -206,30 +264,43 @@ class Ledger:
             validator.stop()
 
 
-@pytest.fixture
-def make_ledger(tmp_path: Path) -> Iterator[Callable[[int], Ledger]]:
-    """Makes and starts a ledger of so many validators; all its processes end with the test."""
-    cometbft = find_cometbft()
-    if cometbft is None:
-        pytest.skip("cometbft is neither in $GCHAIN_CACHE/bin nor on PATH: `gchain toolchain install` builds it")
-    made: list[Ledger] = []
+class Ledgers:
+    """Makes ledgers in one directory, and ends all their processes."""
 
-    def make(count: int) -> Ledger:
-        names = [f"agency{number}" for number in range(1, count + 1)]
-        consortium = DevelopmentConsortium.open(tmp_path, names, chain_id="gchain-test")
-        validators = []
-        for member in consortium.members:
-            ports = free_ports(4)
-            validator = Validator(member, tmp_path / member.name, *ports)
-            validator.configure(cometbft, consortium.genesis)
-            validators.append(validator)
-        for validator in validators:
-            validator.connect(validators)
-        ledger = Ledger(consortium, validators)
-        made.append(ledger)
+    wait_until = staticmethod(wait_until)
+
+    def __init__(self, directory: Path, cometbft: Path) -> None:
+        self._directory = directory
+        self._cometbft = cometbft
+        self._made: list[Ledger] = []
+
+    def start(self, count: int) -> Ledger:
+        """A ledger of so many validators that has made its first blocks."""
+        ledger = self.make(count)
         ledger.start()
         return ledger
 
-    yield make
-    for ledger in made:
-        ledger.stop()
+    def make(self, count: int) -> Ledger:
+        names = [f"agency{number}" for number in range(1, count + 1)]
+        consortium = DevelopmentConsortium.open(self._directory, names, chain_id="gchain-test")
+        validators = [Validator(member, self._directory / member.name, *free_ports(4)) for member in consortium.members]
+        for validator in validators:
+            validator.configure(self._cometbft, consortium.genesis)
+        for validator in validators:
+            validator.connect(validators)
+        self._made.append(Ledger(consortium, validators))
+        return self._made[-1]
+
+    def stop(self) -> None:
+        for ledger in self._made:
+            ledger.stop()
+
+
+@pytest.fixture
+def ledgers(tmp_path: Path) -> Iterator[Ledgers]:
+    cometbft = find_cometbft()
+    if cometbft is None:
+        pytest.skip("cometbft is neither in $GCHAIN_CACHE/bin nor on PATH: `gchain toolchain install` builds it")
+    made = Ledgers(tmp_path, cometbft)
+    yield made
+    made.stop()

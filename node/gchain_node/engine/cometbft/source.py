@@ -1,0 +1,46 @@
+"""Headers, commits, validator sets and results from CometBFT's RPC: the `BlockSource` of receipts."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+
+from gchain_node.engine.cometbft.rpc import EngineRpc, tx_result
+from gchain_node.messages import TxResult
+from gchain_node.proof.block import Commit, Header, ValidatorSet
+from gchain_node.proof.rpc_json import commit_from_json, header_from_json, validators_from_json
+
+__all__ = ["CometSource"]
+
+
+class CometSource:
+    """Implements `gchain_node.proof.receipt.BlockSource`.
+
+    Args:
+        validator_changes: heights whose header names another validator set for the next, as the ledger's state has them.
+    """
+
+    def __init__(self, rpc: EngineRpc, validator_changes: Callable[[], Sequence[int]]) -> None:
+        self._rpc = rpc
+        self._validator_changes = validator_changes
+
+    def signed_header(self, height: int) -> tuple[Header, Commit] | None:
+        answer = self._rpc.commit(height)
+        if answer is None:
+            return None
+        signed = answer["signed_header"]
+        return header_from_json(signed["header"]), commit_from_json(signed["commit"])
+
+    def transactions(self, height: int) -> Sequence[bytes]:
+        answer = self._rpc.block(height)
+        return [] if answer is None else [base64.b64decode(raw) for raw in answer["block"]["data"]["txs"] or []]
+
+    def results(self, height: int) -> Sequence[TxResult]:
+        answer = self._rpc.block_results(height)
+        return [] if answer is None else [tx_result(result) for result in answer["txs_results"] or []]
+
+    def validators(self, height: int) -> ValidatorSet:
+        return validators_from_json(self._rpc.validators(height))
+
+    def validator_changes(self) -> Sequence[int]:
+        return self._validator_changes()
