@@ -20,6 +20,7 @@ from gchain.sandbox.cloud import (
     endpoints,
     instance_interfaces,
     network_acls,
+    network_interfaces,
     security_group_rules,
 )
 from gchain.sandbox.cloud.changes import ChangeCounter
@@ -41,6 +42,7 @@ EXTENSIONS = (
     endpoints,
     instance_interfaces,
     network_acls,
+    network_interfaces,
     security_group_rules,
 )
 

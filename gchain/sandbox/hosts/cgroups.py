@@ -104,20 +104,23 @@ class Cgroups:
         (path / "cgroup.kill").write_text("1")
         _wait(lambda: not self.populated(group), deadline, f"processes of {path} to end")
 
+    def _hierarchies(self) -> list[Path]:
+        """This sandbox's directory in every hierarchy: nspawn makes some of its own in the v1 ones."""
+        roots = [self.root, *_V2.glob(f"*/{self.name}")]
+        return sorted({root for root in roots if root.exists()})
+
     def remove(self, group: str) -> None:
-        for top in (self.path(group), self._memory_root / group if self._memory_root else None):
-            if top is not None and top.exists():
-                _remove_tree(top)
+        for root in self._hierarchies():
+            if (root / group).exists():
+                _remove_tree(root / group)
 
     def remove_all(self) -> None:
         """Kill and remove every group of the sandbox."""
-        if self.root.exists():
-            for path in sorted(self.root.iterdir()):
-                if path.is_dir():
-                    self.kill(path.name)
-            _remove_tree(self.root)
-        if self._memory_root is not None and self._memory_root.exists():
-            _remove_tree(self._memory_root)
+        for path in sorted(self.root.iterdir()) if self.root.exists() else []:
+            if path.is_dir():
+                self.kill(path.name)
+        for root in self._hierarchies():
+            _remove_tree(root)
 
     def processes(self, group: str) -> list[int]:
         return [int(line) for procs in self.path(group).rglob("cgroup.procs") for line in procs.read_text().split()]
