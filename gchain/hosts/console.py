@@ -1,7 +1,7 @@
 """SSH host keys from the instance's console, so that host-key checking is on from the first connection.
 
-The host prints its public keys between cloud-init's markers at boot; EC2 GetConsoleOutput carries the console to whoever holds
-the account's credentials. A key is never learnt from the network that it is to protect.
+The host prints its public keys between cloud-init's markers at boot; EC2 GetConsoleOutput carries the console to
+whoever holds the account's credentials. A key is never learnt from the network that it is to protect.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ConsoleReader = Callable[[str], str]
 
 
 def host_keys(console: str) -> list[str]:
-    """The host's public keys, `type base64` each, of the last boot that the console shows; empty if it shows none yet."""
+    """The host's public keys, `type base64` each, of the last boot on the console; empty if it shows none yet."""
     blocks = _BLOCK.findall(console)
     return _KEY.findall(blocks[-1]) if blocks else []
 
@@ -68,8 +68,8 @@ def ensure_known_hosts(
 ) -> None:
     """Write the keys of `hosts` (address -> instance id) to the known-hosts file at `path`.
 
-    An instance that was replaced at the same address has new keys; the old ones go. Waits until each host has printed its
-    keys, at most `deadline` seconds in all.
+    An instance that was replaced at the same address has new keys; the old ones go. Waits until each host has printed
+    its keys, at most `deadline` seconds in all.
 
     Raises:
         HostError: a host printed no keys in time, or its console cannot be read.

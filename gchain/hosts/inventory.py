@@ -1,7 +1,7 @@
 """One member's inventory: the stack's outputs and the environment's files, as Ansible's groups and variables.
 
-The stack says which hosts there are; the environment says what they may talk to. Nothing else is an input, so the inventory of a
-real cloud and of a sandbox differ by data alone.
+The stack says which hosts there are; the environment says what they may talk to. Nothing else is an input, so the
+inventory of a real cloud and of a sandbox differ by data alone.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _shared(
         "gchain_evidence": str(directory.evidence),
         "gchain_member_directory": str(directory.root),
         "gchain_backups": str(directory.root / "backups"),
-        "gchain_officers": str(directory.officer),
+        "gchain_officers_file": str(directory.officer / "officers.json"),
         "gchain_mirror_key": _mirror_key(workspace),
     }
 

@@ -27,8 +27,8 @@ Progress = Callable[[str], None]
 
 @dataclass
 class Outcome:
-    """What a playbook did. `hosts` has Ansible's counts by host (`ok`, `changed`, ...); `seconds` the longest result of each
-    task; `changes` the tasks that changed something, `host: task` each.
+    """What a playbook did. `hosts` has Ansible's counts by host (`ok`, `changed`, ...); `seconds` the longest result of
+    each task; `changes` the tasks that changed something, `host: task` each.
     """
 
     hosts: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Outcome:
 
 
 def operator_prefix(workspace: Workspace, member: str) -> list[str]:
-    """What puts a client into the member's own office network: nothing, except in a sandbox, where it is a namespace."""
+    """What puts a client into the member's own office network: in a sandbox a namespace, elsewhere nothing."""
     if workspace.sandbox is None:
         return []
     return ["nsenter", f"--net=/run/netns/{Layout(workspace.sandbox, 0).operator(member)}"]

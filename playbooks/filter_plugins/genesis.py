@@ -37,20 +37,25 @@ def agreed_genesis(path: str, digest: str) -> dict[str, Any]:
 
 
 def _keys(contribution: dict[str, Any]) -> dict[str, str]:
-    keys = {"member": contribution["member_key"], "receipt": contribution["receipt_key"], "tls_ca": contribution["tls_ca"]}
+    keys = {
+        "member": contribution["member_key"],
+        "receipt": contribution["receipt_key"],
+        "tls_ca": contribution["tls_ca"],
+    }
     if contribution.get("validator"):
         keys["consensus"] = contribution["validator"]["public_key"]
     return keys
 
 
-def officer_files(directory: str) -> list[dict[str, Any]]:
-    """The public files of the member's officers (name, public key, proof of possession), by name."""
-    documents = []
-    for path in sorted(Path(directory).glob("*.json")):
-        document = json.loads(path.read_text())
-        if not isinstance(document, dict) or not {"name", "public_key", "pop"} <= document.keys():
-            raise AnsibleFilterError(f"{path}: not an officer's public file: keys name, public_key and pop expected")
-        documents.append(document)
+def officers(path: str) -> list[dict[str, Any]]:
+    """The public files of the member's officers (name, public key, proof of possession), as the CLI collected them."""
+    try:
+        documents = json.loads(Path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise AnsibleFilterError(f"{path}: no list of officers' public files: {error}") from error
+    needed = {"name", "public_key", "pop"}
+    if not isinstance(documents, list) or any(not needed <= set(each) for each in documents):
+        raise AnsibleFilterError(f"{path}: a list of objects with name, public_key and pop expected")
     return documents
 
 
@@ -63,6 +68,6 @@ class FilterModule:
     def filters(self) -> dict[str, Any]:
         return {
             "gchain_agreed_genesis": agreed_genesis,
-            "gchain_officer_files": officer_files,
+            "gchain_officers": officers,
             "gchain_as_files": as_files,
         }

@@ -12,8 +12,9 @@ DOCUMENTATION = r"""
 name: gchain
 short_description: One member's hosts, from the stack's outputs
 description:
-  - Reads C(members/<member>/outputs.json) of the workspace and the environment's files, and writes the member's known-hosts file
-    from the hosts' consoles (EC2 GetConsoleOutput, with the member's own credentials) before anything connects.
+  - Reads C(members/<member>/outputs.json) of the workspace and the environment's files, and writes the member's
+    known-hosts file from the hosts' consoles (EC2 GetConsoleOutput, with the member's own credentials) before anything
+    connects.
 options:
   plugin: {description: C(gchain), required: true, choices: [gchain]}
   environment: {description: name of the environment, type: str, required: true}

@@ -19,8 +19,8 @@ DOCUMENTATION = r"""
 module: host_files
 short_description: A role's configuration files in one step
 description:
-  - Writes every file whose content, mode or owner differs, and nothing else. One task for a role's configuration costs one
-    round trip instead of three a file.
+  - Writes every file whose content, mode or owner differs, and nothing else. One task for a role's configuration costs
+    one round trip instead of three a file.
   - systemd is told to read its units again if one of them changed.
   - A file with O(files.validate) is checked beside its place first; a file that fails leaves the old one untouched.
 options:

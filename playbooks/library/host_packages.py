@@ -9,8 +9,8 @@ DOCUMENTATION = r"""
 module: host_packages
 short_description: Packages from the zone's mirror
 description:
-  - Looks into the host's own package database first. Where nothing is missing no mirror is asked, so that a host converges while
-    the mirror is away.
+  - Looks into the host's own package database first. Where nothing is missing no mirror is asked, so that a host
+    converges while the mirror is away.
 options:
   names: {description: package names, type: list, elements: str, required: true}
 author: G-Chain kit
@@ -38,7 +38,16 @@ def _missing(module: AnsibleModule, names: list[str]) -> list[str]:
 
 
 def _apt_get(module: AnsibleModule, *words: str) -> None:
-    command = ["apt-get", "--quiet", "--yes", "-o", "DPkg::Lock::Timeout=60", "-o", "Dpkg::Options::=--force-confold", *words]
+    command = [
+        "apt-get",
+        "--quiet",
+        "--yes",
+        "-o",
+        "DPkg::Lock::Timeout=60",
+        "-o",
+        "Dpkg::Options::=--force-confold",
+        *words,
+    ]
     code, out, err = module.run_command(command, environ_update={"DEBIAN_FRONTEND": "noninteractive"})
     if code != 0:
         tail = "\n".join((err or out).strip().splitlines()[-5:])

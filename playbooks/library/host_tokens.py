@@ -16,8 +16,9 @@ DOCUMENTATION = r"""
 module: host_tokens
 short_description: Tokens, sealed PINs and keys that cannot be extracted
 description:
-  - Makes each token's PINs on the host, seals them with C(systemd-creds) before the token is initialised, and has the ledger's
-    own program make the keys inside. A PIN is in clear only in a private directory of a tmpfs while this module runs.
+  - Makes each token's PINs on the host, seals them with C(systemd-creds) before the token is initialised, and has the
+    ledger's own program make the keys inside. A PIN is in clear only in a private directory of a tmpfs while this
+    module runs.
   - A registered key is used if the token holds it, and refused otherwise; it is never made anew.
 options:
   program: {description: path of C(gchain-node), type: path, required: true}
@@ -141,8 +142,8 @@ def _refuse_half_a_token(module: AnsibleModule, token: _Token) -> None:
     credentials = module.params["credentials"]
     if token.has_store() and not token.is_sealed():
         module.fail_json(
-            msg=f"token {token.label} is there, but its sealed PIN {credentials}/{token.label}-pin is missing: restore the PIN "
-            "file, or remove the token's store if its keys were never registered"
+            msg=f"token {token.label} is there, but its sealed PIN {credentials}/{token.label}-pin is missing: restore "
+            "the PIN file, or remove the token's store if its keys were never registered"
         )
 
 
@@ -158,16 +159,16 @@ def _converge_keys(
             keys[name] = present[name]["public_key"]
         elif name in registered:
             module.fail_json(
-                msg=f"token {token.label} holds no key {name!r}, but the ledger has one registered ({registered[name]}): a key that "
-                "is registered is never made anew. Bring the token back, or register a new key by rotation"
+                msg=f"token {token.label} holds no key {name!r}, but the ledger has {registered[name]} registered "
+                "and a registered key is never made anew. Bring the token back, or register a new key by rotation"
             )
         else:
             keys[name] = token.generate(key)
             made.append(f"key {name}")
         if registered.get(name, keys[name]) != keys[name]:
             module.fail_json(
-                msg=f"token {token.label} holds a key {name!r} that is not the registered one: found {keys[name]}, registered "
-                f"{registered[name]}. Bring the right token back, or remove this one"
+                msg=f"token {token.label} holds a key {name!r} that is not the registered one: found {keys[name]}, "
+                f"registered {registered[name]}. Bring the right token back, or remove this one"
             )
     return keys
 

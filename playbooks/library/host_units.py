@@ -12,9 +12,8 @@ DOCUMENTATION = r"""
 module: host_units
 short_description: A role's systemd units in one step
 description:
-  - Enables, starts, restarts or reloads each unit that needs it, in order, after one reload of systemd itself if a unit file
-    changed on disk.
-  - A unit that does not come up fails the task with the last lines of its journal.
+  - Enables, starts, restarts or reloads each unit that needs it, in order.
+  - A unit that does not come up, or ends again at once, fails the task with the last lines of its journal.
 options:
   units:
     description: the units, in the order in which they start
@@ -23,7 +22,7 @@ options:
     required: true
     suboptions:
       name: {description: full unit name, type: str, required: true}
-      state: {description: what is wanted; left out nothing is started or stopped, type: str, choices: [started, stopped]}
+      state: {description: nothing is started or stopped if left out, type: str, choices: [started, stopped]}
       enabled: {description: whether it starts at boot, type: bool}
       restart: {description: restart it if it runs (a file it reads changed), type: bool, default: false}
       reload: {description: reload it if it runs, type: bool, default: false}
@@ -89,7 +88,7 @@ def _fail(module: AnsibleModule, message: str, name: str) -> None:
 
 
 def _check_settled(module: AnsibleModule, begun: list[str]) -> None:
-    """A unit that does not tell when it is ready counts as started before its program has read a line of its settings."""
+    """A unit that does not tell when it is ready counts as started before its program has read its settings."""
     before = {name: _show(module, name) for name in begun}
     mute = {name: found for name, found in before.items() if found.get("Type") in ("simple", "exec")}
     if mute:
