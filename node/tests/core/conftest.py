@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import itertools
 import json
@@ -14,14 +15,16 @@ import cbor2
 import pytest
 import rfc8785
 
-from gchain_node import genesis
+from gchain_node import contribution, genesis
 from gchain_node.app import App
 from gchain_node.development import DevelopmentConsortium, DevelopmentMember
-from gchain_node.keys import Key
+from gchain_node.keys import Key, encode_public_key
+from gchain_node.keys.possession import prove
 from gchain_node.messages import Block, BlockResult, InitChain, TxResult, ValidatorUpdate
 from gchain_node.modules.golive import subject_bytes, table_bytes
 from gchain_node.proof.rpc_json import parse_time, validators_from_json
 from gchain_node.store import Store
+from gchain_node.tls import make_authority
 from gchain_node.tx import Tx, sign, sign_sign1
 
 NAMES = ("finance", "interior", "justice", "treasury")
@@ -167,3 +170,29 @@ def live(ledger: Ledger) -> Ledger:
     """A ledger that is live."""
     assert ledger.go_live().code == 0
     return ledger
+
+
+def signed_again(member: DevelopmentMember, **changes: Any) -> dict[str, Any]:
+    """The member's contribution with other facts, properly signed."""
+    payload = member.contribution["payload"] | changes
+    facts = contribution.Facts(**{name: payload[name] for name in contribution.Facts.model_fields})
+    keys = {kind: changes.get(f"key_{kind}", key) for kind, key in member.keys.items()}
+    words = {"consortium": facts.consortium, "member": facts.member}
+    officer = {
+        "name": "officer",
+        "public_key": encode_public_key(keys["officer"].public_key),
+        "pop": prove(keys["officer"], **words, purpose="officer/officer"),
+    }
+    return contribution.make(
+        facts,
+        validator=contribution.prove_validator(keys["validator"], **words),
+        officers=[officer],
+        tls_ca=make_authority(keys["tls"], member=facts.member, now=dt.datetime.now(dt.UTC)).decode(),
+        member_key=keys["member"],
+        receipt_key=keys["receipt"],
+    )
+
+
+@pytest.fixture(scope="session")
+def sign_again() -> Callable[..., dict[str, Any]]:
+    return signed_again

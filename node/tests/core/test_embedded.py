@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from typer.testing import CliRunner
 
 from gchain_node import cli, genesis
 from gchain_node.development import DevelopmentConsortium
 from gchain_node.engine.embedded.engine import EmbeddedEngine
 from gchain_node.errors import EngineError, NotYetProvable, VerificationError
+from gchain_node.keys.file_key import FileKey
 from gchain_node.proof.light import LightBlock, Trusted, verify_step
 from gchain_node.proof.receipt import build_receipt, verify_receipt
 from gchain_node.proof.trust import Trust, from_genesis
@@ -28,9 +30,11 @@ DIGEST = hashlib.sha256(b"salted").digest()
 class Running:
     """A ledger under the embedded engine; blocks are made by hand."""
 
-    def __init__(self, ledger: Ledger, consortium: DevelopmentConsortium, blocks: Path | None) -> None:
+    def __init__(
+        self, ledger: Ledger, consortium: DevelopmentConsortium, blocks: Path | None, keys: list[FileKey] | None = None
+    ) -> None:
         self.ledger = ledger
-        self.keys = [member.keys["validator"] for member in consortium.members]
+        self.keys = keys or [member.keys["validator"] for member in consortium.members]
         self.engine = EmbeddedEngine(ledger.app, blocks, ledger.genesis, self.keys)
 
     def commit(self, *txs: bytes) -> int:
@@ -219,6 +223,30 @@ def test_running_by_itself_it_commits_what_is_sent_and_then_rests(
     assert engine.block(99) is None
     engine.close()
     assert engine.network().height == found.height + 1
+
+
+def test_secp256k1_validators_sign_receipts_too(
+    make_ledger: Callable[[], Ledger], consortium: DevelopmentConsortium, sign_again: Callable[..., dict[str, Any]]
+) -> None:
+    keys = [FileKey(ec.generate_private_key(ec.SECP256K1())) for _ in consortium.members]
+    pairs = zip(consortium.members, keys, strict=True)
+    documents = [sign_again(member, key_validator=key) for member, key in pairs]
+    ledger = make_ledger()
+    app_state = ledger.genesis["app_state"]
+    settings = genesis.Settings(
+        consortium="development",
+        chain_id="gchain-secp256k1",
+        convenor="treasury",
+        environment="sandbox",
+        zone_digest=app_state["zone_digest"],
+        genesis_time="2026-05-01T10:00:00Z",
+        validator_key_type="secp256k1",
+    )
+    ledger.genesis = genesis.build(documents, settings, app_state["rules"])
+    running = Running(ledger, consortium, None, keys)
+    proven = verify_receipt(receipt_of(running), running.trust)
+    assert proven.signers.power == 40
+    running.engine.close()
 
 
 def test_too_few_keys_are_named(make_ledger: Callable[[], Ledger], consortium: DevelopmentConsortium) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-import datetime as dt
 import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,13 +12,10 @@ import rfc8785
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gchain_node import contribution, genesis
-from gchain_node.development import DevelopmentConsortium, DevelopmentMember
+from gchain_node import genesis
+from gchain_node.development import DevelopmentConsortium
 from gchain_node.errors import GenesisError
-from gchain_node.keys import encode_public_key
 from gchain_node.keys.file_key import FileKey
-from gchain_node.keys.possession import prove
-from gchain_node.tls import make_authority
 
 RULES = [{"id": "LED-001", "severity": "critical", "stages": ["node"]}]
 
@@ -40,6 +37,9 @@ SETTINGS = genesis.Settings(
 )
 
 
+SignAgain = Callable[..., dict[str, Any]]
+
+
 def changed(**changes: str) -> genesis.Settings:
     from dataclasses import replace
 
@@ -49,27 +49,6 @@ def changed(**changes: str) -> genesis.Settings:
 @pytest.fixture(scope="session")
 def contributions(consortium: DevelopmentConsortium) -> list[dict[str, Any]]:
     return [member.contribution for member in consortium.members]
-
-
-def signed_again(member: DevelopmentMember, **changes: Any) -> dict[str, Any]:
-    """The member's contribution with other facts, properly signed."""
-    payload = member.contribution["payload"] | changes
-    facts = contribution.Facts(**{name: payload[name] for name in contribution.Facts.model_fields})
-    keys = {kind: changes.get(f"key_{kind}", key) for kind, key in member.keys.items()}
-    words = {"consortium": facts.consortium, "member": facts.member}
-    officer = {
-        "name": "officer",
-        "public_key": encode_public_key(keys["officer"].public_key),
-        "pop": prove(keys["officer"], **words, purpose="officer/officer"),
-    }
-    return contribution.make(
-        facts,
-        validator=contribution.prove_validator(keys["validator"], **words),
-        officers=[officer],
-        tls_ca=make_authority(keys["tls"], member=facts.member, now=dt.datetime.now(dt.UTC)).decode(),
-        member_key=keys["member"],
-        receipt_key=keys["receipt"],
-    )
 
 
 def test_the_order_of_contributions_does_not_matter(contributions: list[dict[str, Any]]) -> None:
@@ -127,12 +106,12 @@ def test_a_changed_document_is_refused(contributions: list[dict[str, Any]]) -> N
 
 
 def test_a_member_a_key_or_a_peer_may_stand_there_once(
-    consortium: DevelopmentConsortium, contributions: list[dict[str, Any]]
+    sign_again: SignAgain, consortium: DevelopmentConsortium, contributions: list[dict[str, Any]]
 ) -> None:
     finance, interior = consortium.members[:2]
     with pytest.raises(GenesisError, match="member finance exists"):
         genesis.build([*contributions, contributions[0]], SETTINGS, rules())
-    peer = signed_again(interior, peer=finance.contribution["payload"]["peer"])
+    peer = sign_again(interior, peer=finance.contribution["payload"]["peer"])
     with pytest.raises(GenesisError, match=r"peer [0-9a-f]{40} belongs to finance"):
         genesis.build([contributions[0], peer, *contributions[2:]], SETTINGS, rules())
     for kind, words in (
@@ -141,7 +120,7 @@ def test_a_member_a_key_or_a_peer_may_stand_there_once(
         ("officer", "a key of interior belongs to finance/officer already"),
         ("member", "a key of interior belongs to finance already"),
     ):
-        shared = signed_again(interior, **{f"key_{kind}": finance.keys[kind]})
+        shared = sign_again(interior, **{f"key_{kind}": finance.keys[kind]})
         with pytest.raises(GenesisError, match=words):
             genesis.build([contributions[0], shared, *contributions[2:]], SETTINGS, rules())
 
@@ -173,26 +152,28 @@ def test_settings_or_rules_that_cannot_make_a_ledger_are_refused(
         genesis.build(contributions, settings, rules(enforced))
 
 
-def test_without_a_validator_there_is_no_ledger(consortium: DevelopmentConsortium) -> None:
-    observers = [signed_again(member, roles=["observer"]) for member in consortium.members]
+def test_without_a_validator_there_is_no_ledger(sign_again: SignAgain, consortium: DevelopmentConsortium) -> None:
+    observers = [sign_again(member, roles=["observer"]) for member in consortium.members]
     with pytest.raises(GenesisError, match="no member is a validator"):
         genesis.build(observers, SETTINGS, rules())
 
 
-def test_an_observer_in_genesis_has_no_power(consortium: DevelopmentConsortium) -> None:
+def test_an_observer_in_genesis_has_no_power(sign_again: SignAgain, consortium: DevelopmentConsortium) -> None:
     members = consortium.members
-    mixed = [signed_again(members[0], roles=["observer"]), *(m.contribution for m in members[1:])]
+    mixed = [sign_again(members[0], roles=["observer"]), *(m.contribution for m in members[1:])]
     document = genesis.build(mixed, SETTINGS, rules())
     assert [entry["name"] for entry in document["validators"]] == ["interior", "justice", "treasury"]
 
 
 @pytest.mark.parametrize("key", [ec.SECP256K1, None])
-def test_both_kinds_of_validator_key_make_a_genesis(consortium: DevelopmentConsortium, key: Any) -> None:
+def test_both_kinds_of_validator_key_make_a_genesis(
+    sign_again: SignAgain, consortium: DevelopmentConsortium, key: Any
+) -> None:
     kind = "secp256k1" if key else "ed25519"
 
     def fresh() -> FileKey:
         return FileKey(ec.generate_private_key(key()) if key else Ed25519PrivateKey.generate())
 
-    documents = [signed_again(member, key_validator=fresh()) for member in consortium.members]
+    documents = [sign_again(member, key_validator=fresh()) for member in consortium.members]
     document = genesis.build(documents, changed(validator_key_type=kind), rules())
     assert document["consensus_params"]["validator"]["pub_key_types"] == [kind]
