@@ -19,7 +19,6 @@ from rich.console import Console
 
 from gchain import environment as environments
 from gchain.consortium.ledger import nodes
-from gchain.consortium.officers import officer_key
 from gchain.environment import Environment
 from gchain.errors import GchainError
 from gchain.stacks import stack_file
@@ -32,8 +31,9 @@ from policies.graph import Graph
 from policies.officers import Officers
 from policies.outcomes import Finding, Outcome, Stage
 from policies.pack import record_path
-from policies.reports.member import StageResult, build, sign
+from policies.reports.member import StageResult, build
 from policies.ruleset import enforced
+from policies.signing import sign_report
 from policies.sources import attestations, live, node_facts, preflight, stack_state
 from policies.sources.aws.account import open_session
 from policies.sources.buckets import region_of_bucket
@@ -265,20 +265,6 @@ def exit_code(document: Mapping[str, Any]) -> int:
     return UNKNOWN if Outcome.INDETERMINATE in outcomes else 0
 
 
-def write_signed(environment: Environment, workspace: Workspace, member: str, document: dict[str, Any]) -> Path:
-    """Keep the report with the member, and its envelope under the officer's key among the public files."""
-    with officer_key(workspace, environment.member(member)) as (_, key):
-        envelope = sign(document, key)
-    own = workspace.member(member).report
-    public = workspace.reports / f"{member}.dsse.json"
-    for path, content in ((own, document), (public, envelope)):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".new")
-        draft.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
-        draft.replace(path)
-    return public
-
-
 def check(
     member: Annotated[str, typer.Option("--member", "-m", help="the member whose estate to judge")],
     environment: Annotated[str, typer.Option("--environment", "-e", help="name of the environment")] = "sandbox",
@@ -293,7 +279,7 @@ def check(
         document = report(loaded, workspace, member, progress=lambda text: status.update(text))
     _print(document, Console())
     if signed:
-        console.print(f"signed: {write_signed(loaded, workspace, member, document)}")
+        console.print(f"signed: {sign_report(loaded, workspace, member, document)}")
     raise typer.Exit(exit_code(document))
 
 

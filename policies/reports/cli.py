@@ -11,7 +11,7 @@ from rich.console import Console
 
 from gchain import environment as environments
 from gchain.workspace import Workspace
-from policies import check
+from policies import check, signing, waivers
 from policies.errors import ReportError
 from policies.officers import read_envelope
 from policies.reports import merge as merging
@@ -89,6 +89,36 @@ def _write(path: Path, text: str) -> None:
 def member(member: _Member, environment: _Environment = "sandbox", name: _Sandbox = "default") -> None:
     """Judge one member's estate and sign the report with the officer's key."""
     check.check(member, environment, name, signed=True)
+
+
+@app.command()
+def attest(
+    member: _Member,
+    environment: _Environment = "sandbox",
+    name: _Sandbox = "default",
+    days: Annotated[int, typer.Option(help="how long the statements hold")] = 30,
+) -> None:
+    """Sign, as an officer, what the zone file declares of the member's operators and pipeline."""
+    for path in signing.attest(environments.load(environment), _workspace(environment, name), member, days=days):
+        _out.print(str(path))
+
+
+@app.command()
+def waive(
+    member: _Member,
+    rule: Annotated[str, typer.Option(help="the rule, such as HRD-011")],
+    resource: Annotated[str, typer.Option(help="exactly one resource, as the finding names it")],
+    reason: Annotated[str, typer.Option(help="why the failure is accepted")],
+    control: Annotated[str, typer.Option(help="what protects instead")],
+    days: Annotated[int, typer.Option(help="how long")],
+    officer: Annotated[list[str] | None, typer.Option(help="an officer who signs; may be repeated")] = None,
+    environment: _Environment = "sandbox",
+    name: _Sandbox = "default",
+) -> None:
+    """Sign, as an officer, a waiver of one rule on one resource."""
+    document = waivers.draft(member, rule, resource, reason=reason, compensating_control=control, days=days)
+    loaded, workspace = environments.load(environment), _workspace(environment, name)
+    _out.print(str(signing.waive(loaded, workspace, document, officers=officer or ())))
 
 
 @app.command()

@@ -37,16 +37,18 @@ def load(path: Path, member: str, *, now: datetime | None = None) -> dict[str, A
         facts: dict[str, Any] = json.loads(path.read_text())
         jsonschema.validate(facts, json.loads(_SCHEMA.read_text()))
     except FileNotFoundError:
-        raise SourceError(f"{path} is missing", remedy=remedy) from None
+        raise SourceError(f"{path.name} is missing", remedy=remedy) from None
     except ValueError:
-        raise SourceError(f"{path} is not JSON", remedy=remedy) from None
+        raise SourceError(f"{path.name} is not JSON", remedy=remedy) from None
     except jsonschema.ValidationError as error:
-        raise SourceError(f"{path}: {error.json_path}: {error.message}", remedy=remedy) from None
+        raise SourceError(f"{path.name}: {error.json_path}: {error.message}", remedy=remedy) from None
     if facts["member"] != member:
-        raise SourceError(f"{path} holds the facts of {facts['member']}, not of {member}", remedy=remedy)
+        raise SourceError(f"{path.name} holds the facts of {facts['member']}, not of {member}", remedy=remedy)
     age = (now or datetime.now(UTC)) - datetime.fromisoformat(facts["collected_at"])
     if age > MAXIMUM_AGE or age < -_CLOCK_SKEW:
-        raise SourceError(f"{path} was collected at {facts['collected_at']}, not in the last 24 hours", remedy=remedy)
+        raise SourceError(
+            f"{path.name} was collected at {facts['collected_at']}, not in the last 24 hours", remedy=remedy
+        )
     return facts
 
 

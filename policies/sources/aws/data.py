@@ -164,9 +164,18 @@ def storage_lenses(account: Account, region: str, skip: set[str]) -> Iterator[Re
 
 def keys(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
     client = account.client("kms", region)
+    reserved = {
+        alias.get("TargetKeyId")
+        for alias in account.pages("kms", region, "list_aliases", "Aliases")
+        if alias["AliasName"].startswith("alias/aws/")
+    }
     for item in account.pages("kms", region, "list_keys", "Keys"):
         key = client.describe_key(KeyId=item["KeyId"])["KeyMetadata"]
-        if key.get("KeyManager") == "AWS" or key.get("KeyState") in ("PendingDeletion", "PendingReplicaDeletion"):
+        if (
+            key.get("KeyManager") == "AWS"
+            or item["KeyId"] in reserved
+            or key.get("KeyState") in ("PendingDeletion", "PendingReplicaDeletion")
+        ):
             continue
         symmetric = key.get("KeySpec", "SYMMETRIC_DEFAULT") == "SYMMETRIC_DEFAULT"
         policy = client.get_key_policy(KeyId=item["KeyId"], PolicyName="default")["Policy"]

@@ -1,0 +1,82 @@
+"""What an officer signs with the key in the officer's own token: statements, waivers, the member report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from gchain.consortium.officers import label
+from gchain.environment import Environment
+from gchain.workspace import Workspace
+from gchain_node.keys import Key
+from gchain_node.officer import open_officer
+from policies import waivers
+from policies.canonical import digest
+from policies.reports import member as member_report
+from policies.sources import attestations
+from policies.zone import ZonePolicy
+
+__all__ = ["attest", "sign_report", "waive", "write_json"]
+
+
+@contextmanager
+def _keys(environment: Environment, workspace: Workspace, member: str, officers: Sequence[str]) -> Iterator[list[Key]]:
+    """The keys of the named officers of one member; of its first officer where none is named."""
+    names = officers or [environment.member(member).officers[0].name]
+    with ExitStack() as stack:
+        opened = [open_officer(workspace.member(member).officer, label(name)) for name in names]
+        for key in opened:
+            stack.callback(key.close)
+        yield opened
+
+
+def attest(
+    environment: Environment, workspace: Workspace, member: str, *, days: int = 30, now: datetime | None = None
+) -> list[Path]:
+    """Sign what the zone file declares of the member's operators and pipeline, and keep it as evidence.
+
+    The officer vouches for it: read `policies.sources.attestations.drafts` first.
+    """
+    drafts = attestations.drafts(ZonePolicy.of(environment), member, days=days, now=now)
+    directory = workspace.member(member).evidence / "attestations"
+    with _keys(environment, workspace, member, ()) as keys:
+        return [
+            write_json(directory / f"{kind}.dsse.json", attestations.sign(statement, *keys))
+            for kind, statement in drafts.items()
+        ]
+
+
+def waive(
+    environment: Environment,
+    workspace: Workspace,
+    waiver: Mapping[str, Any],
+    *,
+    officers: Sequence[str] = (),
+) -> Path:
+    """Sign a waiver (`policies.waivers.draft`) with one or more of its member's officers, and keep it as evidence."""
+    member = waiver["member"]
+    with _keys(environment, workspace, member, officers) as keys:
+        envelope = waivers.sign(waiver, *keys)
+    name = f"{waiver['rule']}-{digest(dict(waiver))[7:15]}.dsse.json"
+    return write_json(workspace.member(member).evidence / "waivers" / name, envelope)
+
+
+def sign_report(environment: Environment, workspace: Workspace, member: str, document: Mapping[str, Any]) -> Path:
+    """Keep the report with the member, and its envelope under the officer's key among the public files."""
+    with _keys(environment, workspace, member, ()) as keys:
+        envelope = member_report.sign(document, keys[0])
+    write_json(workspace.member(member).report, document)
+    return write_json(workspace.reports / f"{member}.dsse.json", envelope)
+
+
+def write_json(path: Path, content: Any) -> Path:
+    """Write whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(path.name + ".new")
+    draft.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+    draft.replace(path)
+    return path
