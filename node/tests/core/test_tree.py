@@ -47,7 +47,7 @@ KEYS = st.integers(0, 60).map(lambda number: b"%d" % number)
 CHANGES = st.dictionaries(KEYS, st.none() | st.binary(min_size=1, max_size=4), max_size=25)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(CHANGES, max_size=8))
 def test_the_root_depends_on_keys_and_values_alone(history: list[dict[bytes, bytes | None]]) -> None:
     pages, values = Pages(), {}
@@ -65,7 +65,7 @@ def test_the_root_depends_on_keys_and_values_alone(history: list[dict[bytes, byt
     assert {k: v for k, v in pages.items() if k or values} == {k: v for k, v in fresh.items() if k or values}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.dictionaries(KEYS, st.binary(min_size=1, max_size=4), max_size=60), KEYS, st.binary(min_size=1, max_size=4))
 def test_every_key_has_one_proof_of_presence_or_absence(values: Values, key: bytes, other: bytes) -> None:
     pages = Pages()
@@ -79,7 +79,7 @@ def test_every_key_has_one_proof_of_presence_or_absence(values: Values, key: byt
             StateProof(key, claim, path.siblings, path.end).verify(root)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=200))
 def test_junk_is_no_proof(raw: bytes) -> None:
     with pytest.raises(VerificationError):
