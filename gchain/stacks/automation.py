@@ -7,11 +7,10 @@ The engine runs as its own process with the member's credentials alone. The same
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from pulumi import automation
@@ -20,7 +19,7 @@ from pulumi.automation import errors as engine_errors
 from gchain.environment import Environment
 from gchain.errors import CloudError
 from gchain.sandbox.provider.install import install as install_local_provider
-from gchain.stacks import facts, ssh_key, stack_file
+from gchain.stacks import facts, locks, ssh_key, stack_file
 from gchain.stacks.engine_events import Events
 from gchain.stacks.site import FOUNDATION, Site, site
 from gchain.toolchain.install import program_path
@@ -28,7 +27,9 @@ from gchain.workspace import Workspace
 
 __all__ = ["Changes", "StackRun", "prepare"]
 
+R = TypeVar("R")
 _Progress = Callable[[str], None]
+_Work = Callable[[automation.Stack, Events], R]
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -67,71 +68,102 @@ class StackRun:
     def site(self) -> Site:
         return self._site
 
-    def up(self, *, peers_open: bool = False) -> Changes:
+    def up(self, *, peers_open: bool | None = None) -> Changes:
         """Create or update; then write `outputs.json` for the inventory, and the signed public facts for the others.
 
         Args:
-            peers_open: round 2: read the others' facts and make the own halves of the peerings.
+            peers_open: true is round 2: read the others' facts and make the own halves of the peerings; false takes them
+                away. By default the stack stays in the round that it is in, and a new one begins with round 1.
 
         Raises:
             CloudError: a resource failed, the policy pack refused, or another run holds the stack.
             ConsortiumError: a fact file of another member does not verify.
         """
-        stack = self._selected(peers_open)
-        with self._explained("up") as events:
-            result = stack.up(policy_packs=self._packs, on_event=events, on_output=_ignore, suppress_outputs=True)
+        result = self._operate(
+            "up",
+            lambda stack, events: stack.up(
+                policy_packs=self._packs, on_event=events, on_output=_ignore, suppress_outputs=True
+            ),
+            peers_open,
+        )
         if self._site.name != FOUNDATION:
             self._hand_out({name: output.value for name, output in result.outputs.items()})
         return _counted(result.summary.resource_changes)
 
-    def preview(self, *, peers_open: bool = False) -> Changes:
+    def preview(self, *, peers_open: bool | None = None) -> Changes:
         """What `up` would do.
 
         Raises:
             CloudError: as for `up`.
         """
-        stack = self._selected(peers_open)
-        with self._explained("preview") as events:
-            result = stack.preview(policy_packs=self._packs, on_event=events, on_output=_ignore)
+        result = self._operate(
+            "preview",
+            lambda stack, events: stack.preview(policy_packs=self._packs, on_event=events, on_output=_ignore),
+            peers_open,
+        )
         return _counted(result.change_summary)
 
     def refresh(self) -> Changes:
         """Take into the state what was changed behind its back; the counts say what was found."""
-        stack = self._selected(None)
-        with self._explained("refresh") as events:
-            result = stack.refresh(on_event=events, on_output=_ignore)
+        result = self._operate("refresh", lambda stack, events: stack.refresh(on_event=events, on_output=_ignore))
         return _counted(result.summary.resource_changes)
 
     def destroy(self) -> Changes:
-        """Delete every resource of the stack, and the stack's record in the backend."""
-        stack = self._selected(None)
-        with self._explained("destroy") as events:
-            result = stack.destroy(on_event=events, on_output=_ignore)
-            stack.workspace.remove_stack(self._site.stack)
+        """Delete every resource of the stack, its record in the backend, and the facts that are no longer true."""
+        result = self._operate("destroy", self._destroy)
         stack_file.path(self._site).unlink(missing_ok=True)
+        if self._site.name != FOUNDATION:
+            self._outputs_file.unlink(missing_ok=True)
+            (self._site.workspace.facts / f"{self._site.name}.json").unlink(missing_ok=True)
         return _counted(result.summary.resource_changes)
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs (docs/interfaces.md, "Pulumi")."""
-        stack = self._selected(None)
-        with self._explained("outputs"):
-            return {name: output.value for name, output in stack.outputs().items()}
+        found = self._operate("outputs", lambda stack, _: stack.outputs())
+        return {name: output.value for name, output in found.items()}
 
     def export(self) -> dict[str, Any]:
         """The stack's state as the engine exports it: secrets stay encrypted."""
-        stack = self._selected(None)
-        with self._explained("export"):
-            deployment = stack.export_stack()
-            return {"version": deployment.version, "deployment": deployment.deployment}
+        deployment = self._operate("export", lambda stack, _: stack.export_stack())
+        return {"version": deployment.version, "deployment": deployment.deployment}
+
+    def _destroy(self, stack: automation.Stack, events: Events) -> automation.DestroyResult:
+        result = stack.destroy(on_event=events, on_output=_ignore)
+        stack.workspace.remove_stack(self._site.stack)
+        return result
+
+    @property
+    def _outputs_file(self) -> Path:
+        return self._site.directory.root / "outputs.json"
 
     def _hand_out(self, outputs: dict[str, Any]) -> None:
-        path = self._site.directory.root / "outputs.json"
-        path.write_text(json.dumps(outputs, indent=2, sort_keys=True) + "\n")
+        self._outputs_file.write_text(json.dumps(outputs, indent=2, sort_keys=True) + "\n")
         told = facts.PublicFacts.model_validate(outputs["public_facts"])
         facts.write(told, ssh_key.load(self._site.directory.ssh_key), self._site.workspace.facts)
 
+    def _operate(self, operation: str, work: _Work[R], peers_open: bool | None = None) -> R:
+        """Run `work` on the stack; a lock that a killed run on this machine left behind is taken away first.
+
+        Args:
+            peers_open: the round; `None` keeps the one that the stack's file says.
+        """
+        events = Events(self._progress)
+        try:
+            stack = self._selected(peers_open)
+            try:
+                return work(stack, events)
+            except engine_errors.ConcurrentUpdateError as error:
+                if not locks.all_stale(str(error)):
+                    raise
+                stack.cancel()
+                return work(stack, events)
+        except engine_errors.ConcurrentUpdateError as error:
+            raise self._locked(operation, error) from error
+        except engine_errors.CommandError as error:
+            raise self._failed(operation, events, error) from error
+
     def _selected(self, peers_open: bool | None) -> automation.Stack:
-        """The stack, made in the backend if need be; `None` keeps the round that its file says."""
+        """The stack, made in the backend if need be."""
         here = self._site
         prepare(here, peers_open=peers_open)
         options = automation.LocalWorkspaceOptions(
@@ -141,19 +173,7 @@ class StackRun:
             secrets_provider=here.secrets_provider,
             pulumi_command=automation.PulumiCommand(root=str(program_path("pulumi").parent.parent)),
         )
-        with self._explained("select"):
-            return automation.create_or_select_stack(here.stack, work_dir=str(stack_file.INFRA), opts=options)
-
-    @contextmanager
-    def _explained(self, operation: str) -> Iterator[Events]:
-        """Turn the engine's failure into one sentence: which resource, which message, what to do."""
-        events = Events(self._progress)
-        try:
-            yield events
-        except engine_errors.ConcurrentUpdateError as error:
-            raise self._locked(operation, error) from error
-        except (engine_errors.CommandError, engine_errors.StackAlreadyExistsError) as error:
-            raise self._failed(operation, events, error) from error
+        return automation.create_or_select_stack(here.stack, work_dir=str(stack_file.INFRA), opts=options)
 
     def _failed(self, operation: str, events: Events, error: Exception) -> CloudError:
         found = [f"{failure.resource}: {failure.message}" for failure in events.failures]

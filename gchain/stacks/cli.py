@@ -22,7 +22,12 @@ _console = Console(highlight=False, soft_wrap=True)
 _Environment = Annotated[str, typer.Option("--environment", "-e", help="name of the environment")]
 _Member = Annotated[str, typer.Option("--member", "-m", help="the member, or `foundation`")]
 _Sandbox = Annotated[str, typer.Option("--name", help="name of the sandbox (environment sandbox only)")]
-_Peers = Annotated[bool, typer.Option("--peers", help="round 2: connect to members whose facts are in public/facts")]
+_Peers = Annotated[
+    bool | None,
+    typer.Option(
+        "--peers/--no-peers", help="round 2: connect to members whose facts are in public/facts; else as it is"
+    ),
+]
 
 
 def policy_pack() -> Path:
@@ -42,7 +47,7 @@ def _report(member: str, operation: str, changes: Changes) -> None:
 
 
 def up(
-    member: _Member, environment: _Environment = "sandbox", sandbox: _Sandbox = "default", peers: _Peers = False
+    member: _Member, environment: _Environment = "sandbox", sandbox: _Sandbox = "default", peers: _Peers = None
 ) -> None:
     """Create or update a member's stack under the policy pack, then write its signed public facts."""
     _report(member, "up", _run(environment, member, sandbox).up(peers_open=peers))
@@ -50,7 +55,7 @@ def up(
 
 @app.command()
 def preview(
-    member: _Member, environment: _Environment = "sandbox", sandbox: _Sandbox = "default", peers: _Peers = False
+    member: _Member, environment: _Environment = "sandbox", sandbox: _Sandbox = "default", peers: _Peers = None
 ) -> None:
     """Say what `gchain up` would do."""
     _report(member, "preview", _run(environment, member, sandbox).preview(peers_open=peers))
