@@ -19,7 +19,7 @@ from typing import Any
 from gchain.errors import GchainError
 from gchain.sandbox.accounts import Company, open_accounts
 from gchain.sandbox.cloud_process import CloudProcess
-from gchain.sandbox.hosts.base import ensure_base_image
+from gchain.sandbox.hosts.base import base_image, ensure_base_image
 from gchain.sandbox.layout import Layout, Plan
 from gchain.sandbox.network.servers import Servers
 from gchain.sandbox.network.state import CloudState, Zone
@@ -66,7 +66,8 @@ class Daemon:
         self._servers = Servers(self._layout.router, self._layout.services, self._plan.mirrors, published)
         self._servers.start()
         self._company = company
-        self._reconciler = Reconciler(self._layout, self._plan, ensure_base_image(_LOG.info), company)
+        image = base_image(self._plan.base) if self._plan.base else ensure_base_image(_LOG.info)
+        self._reconciler = Reconciler(self._layout, self._plan, image, company)
 
     def run(self) -> None:
         while True:

@@ -64,6 +64,8 @@ class Plan:
     """Name of a mirror -> its address in the services network."""
     accounts: dict[str, str] = field(default_factory=dict)
     """Accounts beside the members' own (a log archive): name -> twelve digits."""
+    base: str = ""
+    """Digest of the base image; empty for the current one."""
     image: str = ""
     """Directory of an image layer between the base image and a host's own files; empty without one."""
     wheelhouse: str = ""

@@ -16,6 +16,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from gchain.sandbox.faults import Faults
 from gchain.sandbox.hosts.base import ensure_base_image
 from gchain.sandbox.hosts.cgroups import Cgroups
 from gchain.sandbox.hosts.machine import Machine
+from gchain.sandbox.hosts.package_mirror import ensure_package_mirror
 from gchain.sandbox.layout import Layout, Plan, read_json
 from gchain.sandbox.network import namespaces
 from gchain.workspace import REPOSITORY, Workspace, sandbox_root
@@ -93,19 +95,21 @@ class Sandbox:
                 remedy="run it as root or with sudo",
             )
         with self.exclusive():
-            ensure_base_image(progress)
+            image = ensure_base_image(progress)
+            mirror = ensure_package_mirror(image)
             reserved_ports.reserve()
-            self._write_plan(plan, settings)
+            self._write_plan(plan, {"base": image.digest, **settings})
+            self.publish("debs", mirror.served)
+            shutil.copyfile(mirror.public_key, self.workspace.public / "mirror-key.asc")
             if self.status() is None:
                 progress("local cloud and daemon")
                 self._launch()
             return self._wait_started()
 
     def _write_plan(self, plan: Plan, settings: dict[str, Any]) -> None:
-        from dataclasses import replace
-
         if self.exists:
-            plan = replace(plan, image=self.plan.image, slot=self.plan.slot)
+            plan = replace(plan, slot=self.plan.slot)
+            settings = {"image": self.plan.image, **settings, "base": self.plan.base or settings["base"]}
         layout = Layout(self.name, plan.slot)
         for directory in (layout.root, layout.run, layout.log, layout.hosts, self.workspace.public):
             directory.mkdir(parents=True, exist_ok=True)
@@ -158,7 +162,7 @@ class Sandbox:
         return found if found.get("name") == self.name else None
 
     def publish(self, name: str, directory: Path) -> None:
-        """Serve a directory on the zone's mirror: `simple` (wheels) or `debs` (packages)."""
+        """Serve a directory on the zone's mirror as `/<name>/`; `/debs/`, the base image's packages, is there already."""
         target = self.workspace.root / "mirror" / name
         target.parent.mkdir(exist_ok=True)
         draft = target.with_name(f".{name}")

@@ -20,7 +20,7 @@ from pathlib import Path
 from gchain.errors import SandboxError
 from gchain.workspace import cache_directory
 
-__all__ = ["PACKAGES", "BaseImage", "ensure_base_image"]
+__all__ = ["PACKAGES", "BaseImage", "base_image", "ensure_base_image"]
 
 SUITE = "bookworm"
 DEFAULT_MIRROR = "http://deb.debian.org/debian"
@@ -85,6 +85,11 @@ class BaseImage:
         return self.directory / "root"
 
     @property
+    def archives(self) -> Path:
+        """The .deb files that the image was made from: what the zone's mirror serves."""
+        return self.directory / "archives"
+
+    @property
     def packages(self) -> Path:
         """`name=version` of every installed package, one a line, sorted."""
         return self.directory / "packages.txt"
@@ -101,6 +106,7 @@ def _mirror() -> str:
 def _inputs_digest() -> str:
     """Digest of everything that decides what the image holds, apart from the package versions of the day."""
     inputs = {
+        "version": 2,
         "suite": SUITE,
         "packages": list(PACKAGES),
         "masked": list(_MASKED_UNITS),
@@ -116,6 +122,11 @@ def _guest_files() -> list[Path]:
     return sorted(path for path in _FILES.rglob("*") if path.is_file())
 
 
+def base_image(digest: str) -> BaseImage:
+    """A finished image by its digest: a sandbox stays with the one that it was started with."""
+    return BaseImage(cache_directory() / "base" / digest, digest)
+
+
 def ensure_base_image(progress: Progress = print) -> BaseImage:
     """Return the base image, building it first where the cache has none (about 40 s and 450 MB).
 
@@ -125,7 +136,7 @@ def ensure_base_image(progress: Progress = print) -> BaseImage:
         SandboxError: debootstrap is missing or failed; the message carries the last lines of its log.
     """
     digest = _inputs_digest()
-    image = BaseImage(cache_directory() / "base" / digest, digest)
+    image = base_image(digest)
     if image.packages.exists():
         return image
     image.directory.parent.mkdir(parents=True, exist_ok=True)
@@ -158,6 +169,7 @@ def _build(image: BaseImage, progress: Progress) -> None:
     _debootstrap(draft, progress)
     progress("base image: units, user and console")
     _customise(draft / "root")
+    _keep_archives(draft)
     _record_packages(draft)
     draft.rename(image.directory)
     progress(f"base image {image.digest}: done, {image.packages_digest}")
@@ -213,8 +225,12 @@ def _customise(root: Path) -> None:
     _in_image(root, "useradd", "--create-home", "--shell", "/bin/bash", "admin")
     _in_image(root, "systemctl", "mask", *_MASKED_UNITS)
     _in_image(root, "systemctl", "enable", *_ENABLED_UNITS)
-    for archive in (root / "var/cache/apt/archives").glob("*.deb"):
-        archive.unlink()
+
+
+def _keep_archives(draft: Path) -> None:
+    (draft / "archives").mkdir()
+    for archive in (draft / "root/var/cache/apt/archives").glob("*.deb"):
+        archive.rename(draft / "archives" / archive.name)
 
 
 def _in_image(root: Path, *command: str) -> None:
