@@ -28,9 +28,15 @@ def listen() -> tuple[grpc.Server, int]:
 
 
 def main() -> None:
-    """Serves until the engine ends the process; the engine's address among the arguments is not needed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the engine handles Ctrl-C and tells its plugins
+    """Serves until the engine ends the process; the engine's address among the arguments is not needed.
+
+    The engine starts a plugin in a process group of its own, so Ctrl-C does not reach it: an interrupt is the
+    engine's way of saying that it is done, and a plugin that lingers makes every operation wait five seconds before
+    it is killed.
+    """
     server, port = listen()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: server.stop(None))
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     server.wait_for_termination()

@@ -30,6 +30,7 @@ _METADATA = (
     Input("httpProtocolIpv6"),
     Input("instanceMetadataTags"),
 )
+_IMAGE_SIZE = 8  # GiB
 _FORGOTTEN = {"throughput", "tags"}  # of a volume: moto keeps no throughput, tags are set and read apart
 
 
@@ -240,7 +241,8 @@ class Instance(Ec2Object):
 def _mappings(new: Properties) -> list[dict[str, Any]]:
     mappings = []
     if new.get("rootBlockDevice"):
-        mappings.append({"DeviceName": "/dev/sda1", "Ebs": _ebs(new["rootBlockDevice"])})
+        size = {"VolumeSize": _IMAGE_SIZE}  # the image says it where there are images
+        mappings.append({"DeviceName": "/dev/sda1", "Ebs": size | _ebs(new["rootBlockDevice"])})
     for device in new.get("ebsBlockDevices") or []:
         mappings.append({"DeviceName": device["deviceName"], "Ebs": _ebs(device)})
     return mappings
