@@ -41,9 +41,16 @@ def _open_file(text: str, pin: str | PinSource | None) -> Key:
     return FileKey.open(text)
 
 
+def _open_kms(text: str, pin: str | PinSource | None) -> Key:
+    from gchain_node.keys.kms_key import KmsKey
+
+    return KmsKey.open(text)
+
+
 PROVIDERS: dict[str, Callable[[str, str | PinSource | None], Key]] = {
     "pkcs11": _open_pkcs11,
     "file": _open_file,
+    "aws-kms": _open_kms,
 }
 
 
