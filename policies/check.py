@@ -215,7 +215,7 @@ def _node(subject: Subject) -> Graphs:
         facts, subject.genesis, statuses, subject.zone, hosts=_host_record(subject), waivers=_granted(subject)
     )
     coverage = {"hosts": sorted(facts["hosts"]), "collected_at": facts["collected_at"], "silent": silent}
-    missing = {host.name for host in subject.own.member.hosts} - set(facts["hosts"])
+    missing = {f"{subject.member}-{host.name}" for host in subject.own.member.hosts} - set(facts["hosts"])
     if missing:
         raise SourceError(f"the facts lack {', '.join(sorted(missing))}", remedy="run `gchain host facts` again")
     return graph, coverage

@@ -1,7 +1,7 @@
 """Rule cases as data: `tests/cases/rules/<rule>/<stage>[+<stage>]-{leak,clean}[-<what>].yaml`.
 
-A case holds `resources` (type, name, properties, and where it matters provider, protect, physical_id), `facts`, and `zone` keys
-that differ from the example zone. At the state stage the same resources pass through a stack export.
+A case holds `resources` (type, name, properties, and where it matters provider, protect, physical_id), `facts`, and
+`zone` keys that differ from the example zone. At the state stage the same resources pass through a stack export.
 """
 
 from __future__ import annotations
