@@ -64,7 +64,7 @@ class ZonePolicy:
     def has_network(self, cidr: str) -> bool:
         """Whether a network, or an address, lies wholly inside the zone's networks."""
         try:
-            network = ip_network(cidr, strict=False)
+            network = _plain(ip_network(cidr, strict=False))
         except ValueError:
             return False
         return any(_within(network, inside) for inside in self.networks)
@@ -154,3 +154,9 @@ def _within(network: Network, inside: Network) -> bool:
 
 def _host(url: str) -> str:
     return url.partition("://")[2].partition("/")[0].partition(":")[0]
+
+
+def _plain(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    """An IPv4 network for an IPv4-mapped one (RFC 4291, section 2.5.5.2), as dual-stack sockets show their peers."""
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    return network if mapped is None else IPv4Network((mapped, max(0, network.prefixlen - 96)))
