@@ -72,8 +72,8 @@ class StackRun:
         """Create or update; then write `outputs.json` for the inventory, and the signed public facts for the others.
 
         Args:
-            peers_open: true is round 2: read the others' facts and make the own halves of the peerings; false takes them
-                away. By default the stack stays in the round that it is in, and a new one begins with round 1.
+            peers_open: true is round 2: read the others' facts and make the own halves of the peerings; false takes
+                them away. By default the stack stays in the round that it is in, and a new one begins with round 1.
 
         Raises:
             CloudError: a resource failed, the policy pack refused, or another run holds the stack.

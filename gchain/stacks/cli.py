@@ -24,9 +24,7 @@ _Member = Annotated[str, typer.Option("--member", "-m", help="the member, or `fo
 _Sandbox = Annotated[str, typer.Option("--name", help="name of the sandbox (environment sandbox only)")]
 _Peers = Annotated[
     bool | None,
-    typer.Option(
-        "--peers/--no-peers", help="round 2: connect to members whose facts are in public/facts; else as it is"
-    ),
+    typer.Option("--peers/--no-peers", help="round 2: connect to the members in public/facts; by default as it is"),
 ]
 
 

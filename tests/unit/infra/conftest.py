@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -53,10 +52,15 @@ Composed = Callable[[Settings], Stack]
 
 
 @pytest.fixture
-def compose() -> Iterator[Composed]:
-    """Run the composition of one stack and wait until everything is registered."""
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
+def compose(monkeypatch: pytest.MonkeyPatch) -> Iterator[Composed]:
+    """Run the composition of one stack and wait until everything is registered.
+
+    The mocks open an event loop in each of their threads and never close one, so every loop made here is noted.
+    """
+    make_loop = asyncio.new_event_loop
+    loops = [make_loop()]
+    asyncio.set_event_loop(loops[0])
+    monkeypatch.setattr(asyncio, "new_event_loop", lambda: loops.append(make_loop()) or loops[-1])
 
     def run(settings: Settings) -> Stack:
         recorder = Recorder()
@@ -73,9 +77,10 @@ def compose() -> Iterator[Composed]:
         return Stack(recorder, found)
 
     yield run
+    loops[0].run_until_complete(loops[0].shutdown_default_executor())
     asyncio.set_event_loop(None)
-    loop.close()
-    gc.collect()  # what the mocks leave open is reported in this test, which knows of it, and not in a later one
+    for loop in loops:
+        loop.close()
 
 
 @pytest.fixture(params=["sandbox", "us-gov", "eu-sovereign", "uk"])

@@ -11,12 +11,8 @@ from infra.settings import Settings
 
 from .conftest import Composed, settings_of
 
-pytestmark = [
-    # Pulumi's mocks open an event loop in each of their threads and never close one.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    # The generated package warns of its own deprecated classes while it loads; nothing here uses them.
-    pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_aws"),
-]
+# The generated package warns of its own deprecated classes while it loads; nothing here uses them.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_aws")
 
 TAGS = {
     "gchain:consortium",
