@@ -45,6 +45,8 @@ def render(report: Mapping[str, Any]) -> str:
             members=members,
             rules=rules,
             groups=[(name, [r for r in rules if r["group"] == name]) for name in _GROUPS],
+            reasons=_explained(report["verdict"]["reasons"], report["findings"]),
+            warnings=_explained(report["verdict"]["warnings"], report["findings"]),
             totals=_totals(rules),
             severities=_SEVERITIES,
             words=_WORDS,
@@ -99,6 +101,21 @@ def _rule(
         "rationale": entry.rationale if entry else "",
         "remedy": implemented.remedy if implemented else "",
     }
+
+
+def _explained(reasons: Iterable[Mapping[str, Any]], findings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each reason with what was found first, and how much more there is."""
+    texts: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for each in findings:
+        if each["outcome"] in ("fail", "error", "indeterminate"):
+            name = each["resource"].rpartition("::")[2]
+            texts[each["member"], each["rule"], each["stage"]].append(f"{name}: {each['message']}")
+    found = []
+    for reason in reasons:
+        said = texts[reason["member"], reason["rule"], reason["stage"]]
+        more = f" (and {len(said) - 1} more)" if len(said) > 1 else ""
+        found.append({**reason, "found": said[0] + more if said else ""})
+    return found
 
 
 def _totals(rules: list[dict[str, Any]]) -> dict[str, int]:
