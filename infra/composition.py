@@ -180,6 +180,7 @@ def _peering(settings: Settings, network: Network, options: pulumi.ResourceOptio
         vpc_id=network.vpc.id,
         route_table_id=network.route_table.id,
         group=network.hosts_group.id,
+        zone=network.zone,
         peers=peer_plans(settings),
     )
     return Peering("peering", args, options)
@@ -191,7 +192,7 @@ def peer_plans(settings: Settings) -> list[PeerPlan]:
     found = facts.read_all(settings.peers, settings.environment)
     me = settings.member.name
     return [
-        PeerPlan(settings.environment.member(name), fact.vpc_id, fact.peerings.get(me))
+        PeerPlan(settings.environment.member(name), fact.vpc_id, fact.peerings.get(me), fact.hosts)
         for name, fact in sorted(found.items())
         if name != me
     ]
@@ -238,6 +239,7 @@ def _outputs(
             "zone": environment.zone.name,
             "environment": environment.name,
             "peerings": peering.requested if peering else {},
+            "hosts": {plan.fqdn: str(plan.address) for plan in hosts.plans},
         },
     }
 

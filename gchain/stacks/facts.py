@@ -12,6 +12,7 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,10 @@ _CONTEXT = b"gchain/facts/v1\n"
 
 
 class PublicFacts(BaseModel):
-    """A member's network, for the other members' round 2; `peerings` are its requests: member -> connection id."""
+    """A member's network, for the other members' round 2.
+
+    `peerings` are its requests, member -> connection id; `hosts` its hosts, private name -> address.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -42,6 +46,7 @@ class PublicFacts(BaseModel):
     zone: str
     environment: str
     peerings: dict[str, str] = Field(default_factory=dict)
+    hosts: dict[str, IPv4Address] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,13 @@ def _verify_against(facts: PublicFacts, source: str, environment: Environment) -
         found = getattr(facts, name)
         if found != value:
             raise ConsortiumError(f"{source}: {name} is {found!r}, the environment's files say {value!r}")
+    suffix = f".{member.name}.{environment.zone.domain}"
+    for host, address in facts.hosts.items():
+        if not host.endswith(suffix) or address not in member.vpc_cidr:
+            raise ConsortiumError(
+                f"{source}: host {host!r} at {address} is not {member.name}'s to name: "
+                f"expected a name under {suffix} and an address in {member.vpc_cidr}"
+            )
 
 
 def write(facts: PublicFacts, key: Ed25519PrivateKey, directory: Path) -> Path:

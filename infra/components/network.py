@@ -13,7 +13,7 @@ from infra import documents, rules
 from infra.addresses import SubnetPlan
 from infra.components.component import Component, as_json
 
-__all__ = ["Network", "NetworkArgs", "allow"]
+__all__ = ["Network", "NetworkArgs", "allow", "record"]
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ Members run round 2 in the order of their names: whoever accepts finds the reque
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 
 import pulumi
 import pulumi_aws as aws
@@ -15,18 +16,19 @@ import pulumi_aws as aws
 from gchain.environment import Member
 from infra import rules
 from infra.components.component import Component
-from infra.components.network import allow
+from infra.components.network import allow, record
 
 __all__ = ["PeerPlan", "Peering", "PeeringArgs"]
 
 
 @dataclass(frozen=True)
 class PeerPlan:
-    """Another member: who it is by the consortium's file, its VPC and its request to us by its signed facts."""
+    """Another member: who it is by the consortium's file; by its signed facts its VPC, its request to us, its hosts."""
 
     member: Member
     vpc_id: str
     request: str | None = None
+    hosts: Mapping[str, IPv4Address] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,12 @@ class PeeringArgs:
     vpc_id: pulumi.Input[str]
     route_table_id: pulumi.Input[str]
     group: pulumi.Input[str]
+    zone: aws.route53.Zone
     peers: Sequence[PeerPlan]
 
 
 class Peering(Component):
-    """Connections, routes and openings; `requested` are the ids of our own requests by member."""
+    """Connections, routes, openings and the peers' host names; `requested` are our own requests' ids by member."""
 
     def __init__(self, name: str, args: PeeringArgs, options: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, options)
@@ -60,6 +63,8 @@ class Peering(Component):
             vpc_peering_connection_id=connection,
             opts=self.child(),
         )
+        for host, address in peer.hosts.items():
+            record(self, f"{args.member.name}-{host}", args.zone, host, str(address))
         allow(self, f"{args.member.name}-in", args.group, rules.peer_ingress(peer.member), ingress=True)
         allow(self, f"{args.member.name}-out", args.group, rules.peer_egress(peer.member), ingress=False)
 

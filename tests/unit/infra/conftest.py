@@ -118,6 +118,7 @@ def with_peers(settings: Settings, tmp_path: Path) -> Settings:
             zone=environment.zone.name,
             environment=environment.name,
             peerings={other.name: f"pcx-{member.name}" for other in environment.consortium.members},
+            hosts={f"validator-1.{member.name}.gchain.internal": member.vpc_cidr[10]},
         )
         key = ssh_key.ensure(tmp_path / member.name / "id_ed25519")
         assert isinstance(key, Ed25519PrivateKey)

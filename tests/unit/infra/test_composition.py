@@ -201,6 +201,12 @@ def test_the_first_of_the_names_requests_from_every_other(compose: Composed, wit
     assert set(stack.outputs["public_facts"]["peerings"]) == {"treasury", "health", "registry"}
 
 
+def test_peers_hosts_have_names_in_the_own_zone(compose: Composed, with_peers: Settings) -> None:
+    names = {each.inputs["name"]: each.inputs["records"] for each in compose(with_peers).recorder.of_type("Record")}
+    assert names["validator-1.customs.gchain.internal"] == ["10.64.0.10"]
+    assert names["validator-1.treasury.gchain.internal"] == ["10.61.0.10"]
+
+
 def test_peers_reach_hosts_by_network_and_never_by_group(compose: Composed, with_peers: Settings) -> None:
     stack = compose(with_peers)
     rules = stack.recorder.of_type("SecurityGroupIngressRule") + stack.recorder.of_type("SecurityGroupEgressRule")

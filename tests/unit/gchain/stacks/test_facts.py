@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,23 @@ def test_signed_facts_that_contradict_the_consortium_are_refused(
 ) -> None:
     lying = told.model_copy(update={name: value})
     with pytest.raises(ConsortiumError, match=f"{name} is"):
+        facts.decode(facts.encode(lying, key), "treasury.json", environment)
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("validator-1.health.gchain.internal", "10.61.0.10"),  # another member's name
+        ("mirror.gchain.internal", "10.61.0.10"),  # a shared name
+        ("validator-1.treasury.gchain.internal", "10.62.0.10"),  # another member's address
+        ("validator-1.treasury.gchain.internal", "203.0.113.5"),
+    ],
+)
+def test_a_member_names_only_its_own_hosts_and_addresses(
+    host: str, address: str, told: PublicFacts, key: Ed25519PrivateKey, environment: Environment
+) -> None:
+    lying = told.model_copy(update={"hosts": {host: IPv4Address(address)}})
+    with pytest.raises(ConsortiumError, match="is not treasury's to name"):
         facts.decode(facts.encode(lying, key), "treasury.json", environment)
 
 
