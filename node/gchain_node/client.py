@@ -23,7 +23,10 @@ import httpx
 from gchain_node import tx
 from gchain_node.codes import TABLE, Code
 from gchain_node.errors import ApiError, TransactionError, VerificationError
+from gchain_node.proof.receipt import verify_receipt
+from gchain_node.proof.signed_header import verify_signed_header
 from gchain_node.proof.state import StateProof
+from gchain_node.proof.trust import Trust
 
 __all__ = ["AsyncClient", "Client", "Outcome", "QueryAnswer"]
 
@@ -61,14 +64,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class QueryAnswer:
-    """A value of the state after `height`, or None. With `proof` it was checked to be about this path and value; the
-    root that `proof.verify` needs is the app hash in the header of `height + 1`.
+    """A value of the state after `height`, or None. `proof` shows that it is so under the app hash in the header of
+    `height + 1`; `proven` says that this header was checked too, so that the value needs no belief in the node.
     """
 
     path: str
     value: Any
     height: int
     proof: StateProof | None
+    proven: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ def _get(path: str, **params: str | int | float) -> _Steps[httpx.Response]:
 
 
 def _repeat(call: _Call, also: int = 0) -> _Steps[httpx.Response]:
-    """The answer to an idempotent request, one more status of which may say "try again". Raises `ApiError` when no attempt got one."""
+    """The answer to an idempotent request. Status `also` may mean "try again" too. Raises `ApiError` without one."""
     pause, answer, attempt = _FIRST_PAUSE, None, 0
     for attempt in range(_ATTEMPTS):
         if attempt:
@@ -203,7 +207,7 @@ def _transact(
             return outcome
 
 
-def _query(path: str, *, prove: bool) -> _Steps[QueryAnswer]:
+def _query(path: str, *, prove: bool, trust: Trust | None = None) -> _Steps[QueryAnswer]:
     answer = yield from _get(f"/v1/query/{path}", prove=int(prove))
     body = _json(answer)
     code = int(body.get("code", -1))
@@ -211,7 +215,17 @@ def _query(path: str, *, prove: bool) -> _Steps[QueryAnswer]:
         raise ApiError(str(body.get("log")), status=answer.status_code)
     encoded = _bytes(body, "value_cbor")
     proof = _checked_proof(path, encoded, _bytes(body, "proof")) if prove else None
-    return QueryAnswer(path, cbor2.loads(encoded) if encoded else None, int(body["height"]), proof)
+    height, value = int(body["height"]), cbor2.loads(encoded) if encoded else None
+    if proof is None or trust is None:
+        return QueryAnswer(path, value, height, proof)
+    signed = _json(
+        (yield from _repeat(_Call("GET", f"/v1/headers/{int(body['header'])}", {}, timeout=60), also=_NOT_YET))
+    )
+    header = verify_signed_header(signed, trust)
+    if header.height not in (height, height + 1):
+        raise VerificationError(f"the node gave header {header.height} for a value that it read at {height}")
+    proof.verify(header.app_hash)
+    return QueryAnswer(path, value, height, proof, proven=True)
 
 
 def _checked_proof(path: str, value: bytes, encoded: bytes) -> StateProof:
@@ -229,9 +243,12 @@ def _bytes(body: Mapping[str, Any], name: str) -> bytes:
         raise ApiError(f"the node's answer has no base64url in {name}") from error
 
 
-def _receipt(hash_: bytes) -> _Steps[dict[str, Any]]:
+def _receipt(hash_: bytes, trust: Trust | None) -> _Steps[dict[str, Any]]:
     answer = yield from _repeat(_Call("GET", f"/v1/receipts/{hash_.hex()}", {}, timeout=60), also=_NOT_YET)
-    return _json(answer)
+    receipt = _json(answer)
+    if trust is not None and verify_receipt(receipt, trust).tx_hash != hash_:
+        raise VerificationError(f"the node gave a receipt of another transaction than {hash_.hex()}")
+    return receipt
 
 
 class Client:
@@ -241,12 +258,20 @@ class Client:
         url: `https://host:8443`, or a development node's `http://127.0.0.1:port`.
         verify: an SSL context that trusts the node's member's TLS-issuing certificate (and, if wanted, carries a client
             certificate); True for the system's trust store.
+        trust: the trust file's content; with it, receipts and values asked for with `prove` are verified before they
+            are returned, and what does not verify raises `VerificationError`.
         transport: for tests.
     """
 
     def __init__(
-        self, url: str, *, verify: ssl.SSLContext | bool = True, transport: httpx.BaseTransport | None = None
+        self,
+        url: str,
+        *,
+        verify: ssl.SSLContext | bool = True,
+        trust: Trust | None = None,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
+        self._trust = trust
         self._http = httpx.Client(base_url=url, verify=verify, transport=transport, trust_env=False)
 
     def __enter__(self) -> Client:
@@ -290,11 +315,11 @@ class Client:
         return self._carry_out(_submit(raw, timeout))
 
     def query(self, path: str, *, prove: bool = False) -> QueryAnswer:
-        return self._carry_out(_query(path, prove=prove))
+        return self._carry_out(_query(path, prove=prove, trust=self._trust))
 
     def receipt(self, hash_: bytes) -> dict[str, Any]:
-        """The receipt as the node has it; verify it with `gchain_node.proof.receipt` before relying on it."""
-        return self._carry_out(_receipt(hash_))
+        """The receipt, verified if the client has `trust`; otherwise as the node gave it."""
+        return self._carry_out(_receipt(hash_, self._trust))
 
     def get(self, path: str) -> dict[str, Any]:
         """Any read of the API that answers JSON, such as `/v1/status`."""
@@ -322,8 +347,14 @@ class AsyncClient:
     """A node's API on an event loop. Methods and arguments as those of `Client`."""
 
     def __init__(
-        self, url: str, *, verify: ssl.SSLContext | bool = True, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        url: str,
+        *,
+        verify: ssl.SSLContext | bool = True,
+        trust: Trust | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
+        self._trust = trust
         self._http = httpx.AsyncClient(base_url=url, verify=verify, transport=transport, trust_env=False)
 
     async def __aenter__(self) -> AsyncClient:
@@ -348,14 +379,26 @@ class AsyncClient:
     ) -> Outcome:
         return await self._carry_out(_transact(module, action, args, key, signer, expires_in, timeout))
 
+    async def build(
+        self,
+        module: str,
+        action: str,
+        args: Mapping[str, Any],
+        *,
+        key: tx.SigningKey,
+        signer: str,
+        expires_in: int = EXPIRES_IN,
+    ) -> bytes:
+        return await self._carry_out(_build(module, action, args, key, signer, expires_in))
+
     async def submit(self, raw: bytes, *, timeout: float = 60.0) -> Outcome:
         return await self._carry_out(_submit(raw, timeout))
 
     async def query(self, path: str, *, prove: bool = False) -> QueryAnswer:
-        return await self._carry_out(_query(path, prove=prove))
+        return await self._carry_out(_query(path, prove=prove, trust=self._trust))
 
     async def receipt(self, hash_: bytes) -> dict[str, Any]:
-        return await self._carry_out(_receipt(hash_))
+        return await self._carry_out(_receipt(hash_, self._trust))
 
     async def get(self, path: str) -> dict[str, Any]:
         return _json(await self._carry_out(_get(path)))

@@ -23,7 +23,7 @@ from gchain_node.metrics import Metrics
 from gchain_node.store import Store
 from gchain_node.supervisor import Supervisor
 
-__all__ = ["run_dev"]
+__all__ = ["open_ledger", "run_dev"]
 
 _BLOCKS: Final = "blocks.db"
 _OPENING_BLOCKS: Final = 1_000  # for which the approval of go-live holds
@@ -61,7 +61,7 @@ async def _run(home: Path, port: int, live: bool) -> None:
         view = LedgerView(app, engine, feed, chain_id=consortium.genesis["chain_id"], member=member.name)
         metrics.watch(view)
         if live:
-            _open(view, engine, consortium)
+            open_ledger(view, engine, consortium)
         engine.start()
         listener = Listener("api", api_application(view, metrics, RateLimit(1e9, 1_000_000_000)), bound)
         print(f"ledger {view.chain_id} ({view.phase()}) at http://127.0.0.1:{listener.port}", flush=True)
@@ -69,7 +69,7 @@ async def _run(home: Path, port: int, live: bool) -> None:
         await Supervisor([listener], view.recall).run()
 
 
-def _open(view: LedgerView, engine: EmbeddedEngine, consortium: DevelopmentConsortium) -> None:
+def open_ledger(view: LedgerView, engine: EmbeddedEngine, consortium: DevelopmentConsortium) -> None:
     """Take the ledger live with the officer's key, once; before the engine makes blocks by itself."""
     if view.app.info().last_block_height == 0:
         engine.make_block()

@@ -6,11 +6,14 @@ import json
 import re
 import ssl
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gchain_node.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from gchain_node.client import Client, Outcome
 
 __all__ = ["query_command", "receipt_app", "status_command", "tx_app"]
 
@@ -18,6 +21,7 @@ UrlOption = Annotated[str, typer.Option("--url", envvar="GCHAIN_NODE_URL", help=
 CaOption = Annotated[
     Path | None, typer.Option("--ca", envvar="GCHAIN_NODE_CA", help="PEM certificate that issued the node's leaf.")
 ]
+TrustOption = Annotated[Path | None, typer.Option("--trust", help="The trust file: verify before printing.")]
 HashArgument = Annotated[str, typer.Argument(metavar="HASH", help="The transaction's hash, 64 hexadecimal digits.")]
 _URL = "http://127.0.0.1:8080"
 
@@ -25,13 +29,16 @@ tx_app = typer.Typer(no_args_is_help=True)
 receipt_app = typer.Typer(no_args_is_help=True)
 
 
-def _connect(url: str, ca: Path | None) -> Any:
+def _connect(url: str, ca: Path | None, trust: Path | None = None) -> Client:
     from gchain_node.client import Client
+    from gchain_node.proof.cli import read_json
+    from gchain_node.proof.trust import Trust
 
+    anchor = None if trust is None else Trust.from_json(read_json(trust))
     if ca is None:
-        return Client(url)
+        return Client(url, trust=anchor)
     try:
-        return Client(url, verify=ssl.create_default_context(cafile=str(ca)))
+        return Client(url, verify=ssl.create_default_context(cafile=str(ca)), trust=anchor)
     except OSError as error:  # ssl.SSLError is one
         raise ConfigurationError(f"--ca {ca}: {error}") from error
 
@@ -70,15 +77,18 @@ def query_command(
     path: Annotated[str, typer.Argument(help="consortium, members, members/<m>, records/<id>, rules, ...")],
     url: UrlOption = _URL,
     ca: CaOption = None,
+    trust: TrustOption = None,
     prove: Annotated[bool, typer.Option("--prove", help="Ask for the proof as well.")] = False,
 ) -> None:
-    """A value of the ledger's state."""
+    """A value of the ledger's state; with --trust it is proven, and refused if the proof does not hold."""
     from gchain_node.api.rendering import base64url, json_value
 
-    with _connect(url, ca) as client:
-        answer = client.query(path, prove=prove)
+    with _connect(url, ca, trust) as client:
+        answer = client.query(path, prove=prove or trust is not None)
     document = {"path": path, "height": answer.height, "value": json_value(answer.value)}
-    if answer.proof is not None:
+    if answer.proven:
+        document["proven"] = True
+    elif answer.proof is not None:
         document["proof"] = base64url(answer.proof.encode())
     _print(document)
     if answer.value is None:
@@ -140,10 +150,11 @@ def fetch(
     hash_: HashArgument,
     url: UrlOption = _URL,
     ca: CaOption = None,
+    trust: TrustOption = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write it to this file instead of the terminal.")] = None,
 ) -> None:
-    """Fetch a receipt. `gchain-node verify` says what it proves."""
-    with _connect(url, ca) as client:
+    """Fetch a receipt; with --trust it is verified first. `gchain-node verify` says what it proves."""
+    with _connect(url, ca, trust) as client:
         text = json.dumps(client.receipt(_hash(hash_)), indent=2) + "\n"
     if out is None:
         print(text, end="")
@@ -175,7 +186,7 @@ def _with_bytes(value: Any) -> Any:
     return value
 
 
-def _report(outcome: Any) -> None:
+def _report(outcome: Outcome) -> None:
     from gchain_node.api.rendering import code_name
 
     place = f"block {outcome.height}, place {outcome.index}" if outcome.committed else "refused before a block"

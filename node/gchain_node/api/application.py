@@ -78,6 +78,7 @@ def _read_routes(view: LedgerView) -> list[BaseRoute]:
         Route("/v1/query/{path:path}", reads.query),
         Route("/v1/tx/{hash}", reads.transaction, methods=["GET"]),
         Route("/v1/blocks/{height:int}", reads.block),
+        Route("/v1/headers/{height:int}", reads.header),
         Route("/v1/receipts/{hash}", reads.receipt),
         Route("/openapi.json", reads.openapi),
         Route("/healthz", reads.health),

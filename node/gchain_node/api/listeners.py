@@ -26,12 +26,12 @@ _IDLE_SECONDS: Final = 30
 class _CertificateProtocol(H11Protocol):
     """Puts the client certificate (DER) of a TLS connection into each request's scope as `gchain.certificate`."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] -- as in uvicorn's
         super().connection_made(transport)
         connection: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         certificate = connection.getpeercert(binary_form=True) if connection is not None else None
         if certificate is not None:
-            self.app = _WithCertificate(self.app, certificate)  # type: ignore[assignment]
+            self.app = _WithCertificate(self.app, certificate)
 
 
 class _WithCertificate:

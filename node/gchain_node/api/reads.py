@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from importlib.resources import files
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from gchain_node.engine.interface import CommittedTx
 from gchain_node.errors import NotYetProvable
 from gchain_node.proof.receipt import build_receipt
 from gchain_node.proof.rpc_json import text_time
+from gchain_node.proof.signed_header import build_signed_header
 
 __all__ = ["Reads", "hash_of"]
 
@@ -29,8 +30,8 @@ _HASH: Final = re.compile(r"(?:0x)?([0-9a-fA-F]{64})")
 _OPENAPI: Final = files("gchain_node.api").joinpath("openapi.json").read_bytes()
 _MAX_STREAMS: Final = 64
 _KEEP_ALIVE: Final = 15.0
-_RECEIPT_WAIT: Final = 5.0  # seconds for the next block
-_RECEIPT_BLOCKS: Final = 3
+_NEXT_BLOCK: Final = 5.0  # seconds
+_NEXT_BLOCKS: Final = 3
 
 
 def hash_of(request: Request) -> bytes:
@@ -82,7 +83,8 @@ class Reads:
             "value_cbor": base64url(result.value),
         }
         if prove:
-            answer |= {"key": base64url(result.key), "proof": base64url(result.proof)}
+            header = await to_thread.run_sync(self._view.proving_header, result)
+            answer |= {"key": base64url(result.key), "proof": base64url(result.proof), "header": header}
         return JSONResponse(answer, status_of_code(result.code))
 
     async def transaction(self, request: Request) -> Response:
@@ -122,21 +124,31 @@ class Reads:
 
     async def receipt(self, request: Request) -> Response:
         found = await self._found(request)
-        receipt = await self._proved(found)
+        receipt = await self._once_committed(
+            lambda: build_receipt(self._view.engine.source, found.height, found.index), found.height + 1
+        )
         headers = {"Content-Disposition": f'attachment; filename="receipt-{found.hash.hex()[:16]}.json"'}
         return JSONResponse(receipt, headers=headers)
 
-    async def _proved(self, found: CommittedTx) -> dict[str, Any]:
-        """The receipt; the block after the transaction's carries its result, so it may be worth waiting for."""
+    async def header(self, request: Request) -> Response:
+        """The signed header: for `height + 1` of a query, what its proof ends in."""
+        height = request.path_params["height"]
+        if height > self._view.app.info().last_block_height + 1:
+            raise Refusal(404, f"block {height} is not committed yet")
+        source = self._view.engine.source
+        return JSONResponse(await self._once_committed(lambda: build_signed_header(source, height), height))
+
+    async def _once_committed(self, build: Callable[[], dict[str, Any]], height: int) -> dict[str, Any]:
+        """What `build` gives. It may need the block that comes next, which is worth waiting for."""
         async with self._view.feed.subscribe() as news:
-            for _ in range(_RECEIPT_BLOCKS):
+            for _ in range(_NEXT_BLOCKS):
                 try:
-                    return await to_thread.run_sync(build_receipt, self._view.engine.source, found.height, found.index)
+                    return await to_thread.run_sync(build)
                 except NotYetProvable:
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(news.wait(), _RECEIPT_WAIT)
+                        await asyncio.wait_for(news.wait(), _NEXT_BLOCK)
                     news.clear()
-        raise Refusal(409, f"block {found.height + 1} is not committed yet", headers={"Retry-After": "1"})
+        raise Refusal(409, f"block {height} is not committed yet", headers={"Retry-After": "1"})
 
     async def _found(self, request: Request) -> CommittedTx:
         hash_ = hash_of(request)

@@ -20,9 +20,10 @@ from gchain_node.api.rendering import code_name, describe_tx, json_value
 from gchain_node.api.tls import LeafStore
 from gchain_node.app import App
 from gchain_node.engine.interface import CommittedBlock, CommittedTx, Engine, Network
-from gchain_node.errors import EngineError
+from gchain_node.errors import EngineError, VerificationError
 from gchain_node.messages import QueryResult
 from gchain_node.proof.rpc_json import text_time
+from gchain_node.proof.state import StateProof
 
 __all__ = ["LedgerView", "Names"]
 
@@ -64,6 +65,21 @@ class LedgerView:
 
     def query(self, path: str, height: int = 0, *, prove: bool = False) -> QueryResult:
         return self.app.query(path, b"", height, prove)
+
+    def proving_header(self, result: QueryResult) -> int:
+        """The height of the first committed, or next, header whose app hash proves this answer: the one after the state
+        that was read, or the state's own when that block changed nothing and so its state is the one before, too.
+        """
+        if not result.proof:
+            return result.height + 1
+        own = self.engine.source.signed_header(result.height)
+        try:
+            if own is not None:
+                StateProof.decode(result.proof).verify(own[0].app_hash)
+                return result.height
+        except VerificationError:
+            pass
+        return result.height + 1
 
     def state(self, path: str) -> Any:
         """The committed value at `path`, decoded; None when absent."""

@@ -12,7 +12,7 @@ from gchain_node.errors import ConfigurationError
 from gchain_node.proof.receipt import verify_receipt
 from gchain_node.proof.trust import Trust
 
-__all__ = ["verify"]
+__all__ = ["read_json", "verify"]
 
 _MAX_BYTES = 64 * 1024 * 1024
 
@@ -23,7 +23,7 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print what is proven as JSON.")] = False,
 ) -> None:
     """Verify a receipt offline, and say in one sentence what it proves, by whom, when, and what stands behind it."""
-    proven = verify_receipt(_read(receipt), Trust.from_json(_read(trust)))
+    proven = verify_receipt(read_json(receipt), Trust.from_json(read_json(trust)))
     if not as_json:
         print(proven.sentence())
         print(f"Result: {json.dumps(_readable(proven.data), sort_keys=True)}")
@@ -42,7 +42,7 @@ def verify(
     print(json.dumps(document, indent=2, sort_keys=True))
 
 
-def _read(path: Path) -> Any:
+def read_json(path: Path) -> Any:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise ConfigurationError(f"{path}: larger than {_MAX_BYTES} bytes; no receipt or trust file is")

@@ -30,7 +30,7 @@ from gchain_node.proof.rpc_json import (
 from gchain_node.proof.trust import Change, Trust
 from gchain_node.tx import Tx, decode
 
-__all__ = ["BlockSource", "Proven", "build_receipt", "verify_receipt"]
+__all__ = ["BlockSource", "Proven", "build_receipt", "signed_change", "verify_receipt"]
 
 _VERSION = 1
 _FIELDS = {"version", "chain_id", "transaction", "result", "header", "next_header", "commit", "changes"}
@@ -120,11 +120,12 @@ def build_receipt(source: BlockSource, height: int, index: int) -> dict[str, Any
         "header": header_to_json(header),
         "next_header": header_to_json(next_header),
         "commit": commit_to_json(commit),
-        "changes": [_change(source, h).to_json() for h in source.validator_changes() if h <= height],
+        "changes": [signed_change(source, h).to_json() for h in source.validator_changes() if h <= height],
     }
 
 
-def _change(source: BlockSource, height: int) -> Change:
+def signed_change(source: BlockSource, height: int) -> Change:
+    """The change of the validator set that the header of `height` names. Raises `VerificationError`."""
     found = source.signed_header(height)
     if found is None:
         raise VerificationError(f"block {height}, which changed the validators, is not kept")

@@ -1,0 +1,243 @@
+"""A development ledger in memory behind both HTTP applications, on real listeners of this process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import itertools
+import json
+import os
+import queue
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from gchain_node import genesis, tx
+from gchain_node.api.application import api_application, status_application
+from gchain_node.api.feed import BlockFeed
+from gchain_node.api.limits import RateLimit
+from gchain_node.api.listeners import Listener, bind
+from gchain_node.api.view import LedgerView
+from gchain_node.app import App
+from gchain_node.config import Listen
+from gchain_node.dev_service import open_ledger
+from gchain_node.development import DevelopmentConsortium, DevelopmentMember
+from gchain_node.engine.embedded.engine import EmbeddedEngine
+from gchain_node.engine.interface import CommittedBlock
+from gchain_node.metrics import Metrics
+from gchain_node.proof.trust import Trust, from_genesis
+from gchain_node.store import Store
+
+
+@dataclass
+class Served:
+    """A running ledger of one member, live, and clients of its two listeners."""
+
+    consortium: DevelopmentConsortium
+    view: LedgerView
+    engine: EmbeddedEngine
+    api: httpx.Client
+    status: httpx.Client
+    routes: set[str]
+    numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    @property
+    def member(self) -> DevelopmentMember:
+        return self.consortium.members[0]
+
+    @property
+    def trust(self) -> Trust:
+        return from_genesis(self.consortium.genesis, genesis.digest(self.consortium.genesis))
+
+    def signed(self, record: str, **changes: Any) -> bytes:
+        """A transaction that commits a record, signed by the member; `changes` replace fields of it."""
+        fields: dict[str, Any] = {
+            "chain_id": "gchain-dev",
+            "module": "records",
+            "action": "commit",
+            "args": {"id": record, "commitment": hashlib.sha256(record.encode()).digest()},
+            "signer": self.member.name,
+            "nonce": next(self.numbers),
+            "expires_height": 10_000,
+        }
+        return tx.sign(tx.Tx(**fields | changes), self.member.keys["member"])
+
+    def submit(self, raw: bytes, **params: Any) -> httpx.Response:
+        return self.api.post("/v1/tx", content=raw, headers={"Content-Type": "application/cbor"}, params=params)
+
+    def commit(self, record: str) -> dict[str, Any]:
+        """Commit a record; the answer once a block has it."""
+        answer = self.submit(self.signed(record), wait=1)
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+
+@contextlib.contextmanager
+def listening(application: Starlette) -> Iterator[httpx.Client]:
+    """A client of the application, served on a port that the system chose."""
+    started: queue.Queue[Listener] = queue.Queue()
+
+    async def serve() -> None:
+        with bind("test", Listen("127.0.0.1", 0)) as bound:
+            listener = Listener("test", application, bound)
+            serving = asyncio.create_task(listener.serve())
+            await listener.started.wait()
+            started.put(listener)
+            await serving
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    listener = started.get(timeout=30)
+    with httpx.Client(base_url=f"http://127.0.0.1:{listener.port}", timeout=30, trust_env=False) as client:
+        yield client
+    listener.stop()
+    thread.join(timeout=30)
+
+
+@pytest.fixture
+def limit() -> RateLimit:
+    return RateLimit(1000, 1000)
+
+
+@pytest.fixture
+def makes_blocks() -> bool:
+    """Whether the engine makes blocks after the ledger was opened."""
+    return True
+
+
+@pytest.fixture
+def served(tmp_path: Path, limit: RateLimit, makes_blocks: bool) -> Iterator[Served]:
+    consortium = DevelopmentConsortium.open(tmp_path)
+    app, feed, metrics = App(Store(None)), BlockFeed(), Metrics()
+
+    def on_block(block: CommittedBlock) -> None:
+        feed.publish(block)
+        metrics.count_block(block)
+
+    keys = [consortium.members[0].keys["validator"]]
+    engine = EmbeddedEngine(app, None, consortium.genesis, keys, on_block=on_block)
+    view = LedgerView(app, engine, feed, chain_id="gchain-dev", member="dev")
+    metrics.watch(view)
+    open_ledger(view, engine, consortium)
+    if makes_blocks:
+        engine.start()
+    application = api_application(view, metrics, limit, max_body=600_000)
+    routes = {str(getattr(route, "path", "")) for route in application.routes}
+    with (
+        listening(application) as api,
+        listening(status_application(view, metrics, max_body=600_000)) as status,
+    ):
+        yield Served(consortium, view, engine, api, status, routes)
+    engine.close()
+
+
+class Browser:
+    """Headless Chromium over the DevTools protocol on a pipe: JSON messages that end in a NUL."""
+
+    _SWITCHES = (
+        "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    )  # fmt: skip
+
+    def __init__(self, program: str, profile: Path) -> None:
+        to_browser, self._write = os.pipe()
+        self._read, from_browser = os.pipe()
+
+        def pipes() -> None:  # the browser reads from 3 and writes to 4
+            os.dup2(to_browser, 13), os.dup2(from_browser, 14), os.dup2(13, 3), os.dup2(14, 4)
+
+        self._process = subprocess.Popen(
+            [program, *self._SWITCHES, "--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank"],
+            preexec_fn=pipes,
+            close_fds=False,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(to_browser), os.close(from_browser)
+        self._buffer = b""
+        self._numbers = itertools.count(1)
+        self.refused: list[str] = []
+        target = self._call("Target.getTargets")["targetInfos"][0]["targetId"]
+        self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log"):
+            self.call(f"{domain}.enable")
+
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.wait(30)
+        os.close(self._write), os.close(self._read)
+
+    def open(self, url: str, width: int) -> None:
+        """Load a page at a width, and wait for its load event."""
+        metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+        self.call("Emulation.setDeviceMetricsOverride", **metrics)
+        self.call("Page.navigate", url=url)
+        self.wait_for(f"location.href.startsWith({json.dumps(url)}) && document.readyState === 'complete'")
+
+    def evaluate(self, expression: str) -> Any:
+        return self.call("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
+
+    def wait_for(self, expression: str, deadline: float = 30.0) -> None:
+        end = time.monotonic() + deadline
+        while not self.evaluate(expression):
+            if time.monotonic() > end:
+                pytest.fail(f"waited {deadline:g} s in the browser for {expression}")
+            time.sleep(0.05)
+
+    def press(self, key: str) -> None:
+        codes = {"Tab": 9, "Enter": 13}
+        text = {"text": "\r"} if key == "Enter" else {}
+        parameters = {"key": key, "code": key, "windowsVirtualKeyCode": codes[key]} | text
+        self.call("Input.dispatchKeyEvent", type="keyDown", **parameters)
+        self.call("Input.dispatchKeyEvent", type="keyUp", key=key, code=key, windowsVirtualKeyCode=codes[key])
+
+    def accessible(self) -> list[tuple[str, str]]:
+        """Role and name of what a screen reader is given."""
+        nodes = self.call("Accessibility.getFullAXTree")["nodes"]
+        shown = [node for node in nodes if not node.get("ignored")]
+        return [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in shown]
+
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        return self._call(method, self._session, **parameters)
+
+    def _call(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
+        number = next(self._numbers)
+        message = {"id": number, "method": method, "params": parameters} | ({"sessionId": session} if session else {})
+        os.write(self._write, json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self._receive()
+            if answer.get("method") == "Log.entryAdded":
+                self.refused.append(answer["params"]["entry"]["text"])
+            if answer.get("id") == number:
+                assert "error" not in answer, answer
+                result: dict[str, Any] = answer["result"]
+                return result
+
+    def _receive(self) -> dict[str, Any]:
+        while b"\0" not in self._buffer:
+            received = os.read(self._read, 1 << 16)
+            assert received, "the browser ended"
+            self._buffer += received
+        message, _, self._buffer = self._buffer.partition(b"\0")
+        decoded: dict[str, Any] = json.loads(message)
+        return decoded
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("chromium is not installed (Debian package chromium)")
+    running = Browser(program, tmp_path / "profile")
+    yield running
+    running.close()
