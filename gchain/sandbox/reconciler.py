@@ -14,7 +14,7 @@ from gchain.sandbox.accounts import Company
 from gchain.sandbox.faults import Faults
 from gchain.sandbox.hosts.base import BaseImage
 from gchain.sandbox.hosts.cgroups import Cgroups
-from gchain.sandbox.hosts.console import host_keys
+from gchain.sandbox.hosts.console import finished, host_keys
 from gchain.sandbox.hosts.machine import Machine
 from gchain.sandbox.layout import Layout, Plan
 from gchain.sandbox.network import namespaces
@@ -73,7 +73,10 @@ class Reconciler:
 
     def _lay_host(self, instance: Instance, links: set[str]) -> None:
         subnet = self.state.subnets[instance.subnet]
-        self.machine(instance.id).prepare(instance, subnet, self.state.vpcs[subnet.vpc])
+        machine = self.machine(instance.id)
+        if not machine.exists:
+            layer = Plan.read(self._layout.plan).image  # a person may have chosen one since this daemon started
+            machine.prepare(instance, subnet, self.state.vpcs[subnet.vpc], layer)
         if instance.link not in links:
             self._topology.attach(instance, subnet)
 
@@ -104,7 +107,7 @@ class Reconciler:
             self._powered_off(instance, machine)
         elif self._may_boot(instance.id):
             _LOG.info("boot %s (%s)", instance.id, instance.name)
-            machine.boot(instance, self._image, self._plan.image, self._plan.host_memory_mib)
+            machine.boot(instance, self._image, self._plan.host_memory_mib)
 
     def _may_boot(self, instance_id: str) -> bool:
         """A host that ends again and again is left alone, and said so, instead of burning the machine."""
@@ -181,4 +184,4 @@ class Reconciler:
             return "stopped" if instance.state in ("stopping", "stopped") else "down"
         if self._cgroups.frozen(instance.id):
             return "frozen"
-        return "up" if host_keys(machine.console_since_boot()) else "booting"
+        return "up" if finished(machine.console_since_boot()) else "booting"

@@ -26,6 +26,7 @@ from gchain.sandbox.detached import start_detached
 from gchain.sandbox.faults import Faults
 from gchain.sandbox.hosts.base import ensure_base_image
 from gchain.sandbox.hosts.cgroups import Cgroups
+from gchain.sandbox.hosts.image import Image, capture
 from gchain.sandbox.hosts.machine import Machine
 from gchain.sandbox.hosts.package_mirror import ensure_package_mirror
 from gchain.sandbox.layout import Layout, Plan, read_json
@@ -161,8 +162,28 @@ class Sandbox:
             return None
         return found if found.get("name") == self.name else None
 
+    def use_image(self, image: Image) -> None:
+        """Boot hosts that are made from now on with this image's layer.
+
+        Raises:
+            SandboxError: it was made on another base image than this sandbox has.
+        """
+        image.verify_base(self.plan.base)
+        replace(self.plan, image=str(image.layer)).write(self.layout.plan)
+
+    def capture_image(self, instance_id: str, image: Image) -> Image:
+        """Keep what was done to a host as an image. Stop the instance first: a running host's disk is not at rest.
+
+        Raises:
+            SandboxError: the host runs.
+        """
+        machine = self.machine(instance_id)
+        if machine.running:
+            raise SandboxError(f"{instance_id} runs: its disk is not at rest", remedy="stop the instance first")
+        return capture(machine.directory / "upper", self.plan.base, image)
+
     def publish(self, name: str, directory: Path) -> None:
-        """Serve a directory on the zone's mirror as `/<name>/`; `/debs/`, the base image's packages, is there already."""
+        """Serve a directory on the zone's mirror as `/<name>/`; `/debs/` is there from the start."""
         target = self.workspace.root / "mirror" / name
         target.parent.mkdir(exist_ok=True)
         draft = target.with_name(f".{name}")
@@ -171,7 +192,7 @@ class Sandbox:
         draft.rename(target)
 
     def wait_for_hosts(self, count: int, deadline: float = 120.0) -> list[dict[str, Any]]:
-        """Wait until `count` hosts are up, that is, printed their SSH host keys; returns their descriptions.
+        """Wait until `count` hosts said on their console that they are up; returns their descriptions.
 
         Raises:
             HostError: they are not in time; the message says what each host's state is.

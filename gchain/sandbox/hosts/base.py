@@ -68,7 +68,7 @@ _MASKED_UNITS = (
     "getty@.service",
     "systemd-networkd-wait-online.service",
 )
-_ENABLED_UNITS = ("ssh.service", "systemd-networkd.service", "cloud-first-boot.service")
+_ENABLED_UNITS = ("ssh.service", "systemd-networkd.service", "cloud-first-boot.service", "cloud-final.service")
 
 Progress = Callable[[str], None]
 
@@ -188,10 +188,11 @@ def _debootstrap(draft: Path, progress: Progress) -> None:
         *("debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}"),
         *(SUITE, str(draft / "root"), _mirror()),
     ]
-    with log.open("w") as handle:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        assert process.stdout is not None  # noqa: S101 (PIPE was asked for)
-        for line in process.stdout:
+    with (
+        log.open("w") as handle,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process,
+    ):
+        for line in process.stdout or ():
             handle.write(line)
             _report(line, progress)
         code = process.wait()

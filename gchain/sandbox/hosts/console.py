@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["BEGIN", "CONSOLE_FILE", "END", "host_keys"]
+__all__ = ["BEGIN", "CONSOLE_FILE", "END", "finished", "host_keys"]
 
 CONSOLE_FILE = "console.log"
 """In a host's directory; the local cloud serves it as the instance's console output."""
@@ -14,6 +14,14 @@ END = "-----END SSH HOST KEY KEYS-----"
 
 _BLOCK = re.compile(re.escape(BEGIN) + r"\s*\n(.*?)" + re.escape(END), re.DOTALL)
 _KEY = re.compile(r"^(?:ssh-|ecdsa-)\S+ [A-Za-z0-9+/=]+")
+
+
+_FINISHED = "Cloud-init finished"
+
+
+def finished(console: str) -> bool:
+    """Whether the host said, after its keys, that it can be reached."""
+    return _FINISHED in console.rpartition(END)[2] and END in console
 
 
 def host_keys(console: str) -> list[str]:

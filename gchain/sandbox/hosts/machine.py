@@ -71,8 +71,8 @@ class Machine:
         except (FileNotFoundError, ValueError):
             return ""
 
-    def prepare(self, instance: Instance, subnet: Subnet, vpc: Vpc) -> None:
-        """Make the host's disk, once: a later boot finds it as the host left it."""
+    def prepare(self, instance: Instance, subnet: Subnet, vpc: Vpc, layer: str = "") -> None:
+        """Make the host's disk, once, on an image's layer if one is given; later boots find it as the host left it."""
         if self.exists:
             return
         for name in ("upper", "work", "root"):
@@ -81,15 +81,21 @@ class Machine:
         sow(self.directory / "upper", instance, subnet, vpc)
         for volume in instance.data_volumes:
             _make_volume(self._image(volume), volume.gib)
+        self._layer.write_text(layer)
         self.console.touch(mode=0o600)
         (self.directory / "ready").touch()
+
+    @property
+    def _layer(self) -> Path:
+        return self.directory / "layer"
 
     def _image(self, volume: Volume) -> Path:
         return self.directory / f"{volume.id}.img"
 
-    def boot(self, instance: Instance, image: BaseImage, layer: str, memory_mib: int) -> None:
+    def boot(self, instance: Instance, image: BaseImage, memory_mib: int) -> None:
         """Start the host and return at once; its console tells how far it is."""
         self.forget_end()
+        layer = self._layer.read_text() if self._layer.exists() else ""
         (self.directory / "boot-offset").write_text(str(self.console.stat().st_size))
         procs = self.cgroups.make_host(self.id, memory_mib)
         supervisor = self.cgroups.make(f"{self.id}.sup") / "cgroup.procs"

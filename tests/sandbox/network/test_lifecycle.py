@@ -16,6 +16,7 @@ import pytest
 from gchain.errors import SandboxError
 from gchain.sandbox import slots
 from gchain.sandbox.hosts.cgroups import Cgroups
+from gchain.sandbox.hosts.image import Image
 from gchain.sandbox.network import namespaces
 from gchain.sandbox.trial import Trial
 
@@ -115,3 +116,24 @@ def test_a_start_that_was_cut_off_goes_on(trial: Trial) -> None:
     status = trial.sandbox.status()
     assert status is not None
     assert len(status["hosts"]) == 1
+
+
+def test_an_image_made_from_one_host_gives_others_its_programs_and_not_its_identity(
+    trial: Trial, tmp_path: Path
+) -> None:
+    (first,) = trial.up(1)
+    assert subprocess.run(trial.ssh(first, "sudo touch /opt/program && sync"), check=False).returncode == 0
+    ec2 = trial.client("ec2")
+    image = Image(tmp_path / "golden")
+    with pytest.raises(SandboxError, match="runs"):
+        trial.sandbox.capture_image(first["instance_id"], image)
+    ec2.stop_instances(InstanceIds=[first["instance_id"]])
+    trial.sandbox.wait(lambda hosts: hosts[0]["state"] == "stopped", "the host to stop")
+    trial.sandbox.use_image(trial.sandbox.capture_image(first["instance_id"], image))
+    (old,) = ec2.describe_instances()["Reservations"][0]["Instances"]
+    trial.host(ec2, old["SubnetId"], old["SecurityGroups"][0]["GroupId"], "second")
+    second = next(each for each in trial.sandbox.wait_for_hosts(1) if each["name"] == "second")
+    assert second["ssh_host_keys"] != first["ssh_host_keys"]
+    trial.write_inventory([second])
+    assert subprocess.run(trial.ssh(second, "test -e /opt/program"), check=False).returncode == 0
+    assert image.digest.startswith("sha256:")
