@@ -13,6 +13,7 @@ from rich.console import Console
 from gchain import __version__
 from gchain.errors import GchainError
 from gchain.workspace import REPOSITORY, cache_directory
+from gchain_node.errors import NodeError
 
 __all__ = ["main"]
 
@@ -81,12 +82,12 @@ def main() -> None:
     _prepare_path()
     try:
         _compose(sys.argv[1:])()
-    except GchainError as error:
+    except (GchainError, NodeError) as error:
         console = Console(stderr=True, highlight=False, soft_wrap=True)
         console.print(f"gchain: {error}", style="red", markup=False)
         if error.remedy:
             console.print(f"  what to do: {error.remedy}", markup=False)
-        sys.exit(error.exit_code)
+        sys.exit(getattr(error, "exit_code", 1))
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from rich.status import Status
 
 from gchain.errors import GchainError
 from gchain.workspace import Workspace
+from gchain_node.errors import NodeError
 
 __all__ = ["Stage", "StageFailedError", "StageLog", "each", "run_stages"]
 
@@ -40,9 +42,13 @@ class StageLog:
     path: Path
     _show: Callable[[str], None] = field(default=lambda _: None)
 
-    def line(self, text: str) -> None:
+    def write(self, text: str) -> None:
+        """Put `text` into the log without showing it."""
         with self.path.open("a") as out:
             out.write(text.rstrip() + "\n")
+
+    def line(self, text: str) -> None:
+        self.write(text)
         shown = text.strip().splitlines()
         if shown:
             self._show(shown[-1][:100])
@@ -73,8 +79,11 @@ def _log_tail(path: Path) -> str:
 
 
 def _failure(stage: Stage, log: StageLog, error: Exception, resume: str) -> StageFailedError:
-    cause = f"{type(error).__name__}: {error}" if not isinstance(error, GchainError) else str(error)
-    remedy = error.remedy if isinstance(error, GchainError) and error.remedy else None
+    explained = isinstance(error, GchainError | NodeError)
+    cause = str(error) if explained else f"{type(error).__name__}: {error}"
+    remedy = getattr(error, "remedy", None)
+    if not explained:
+        log.write("".join(traceback.format_exception(error)))
     parts = [f"stage '{stage.name}' failed: {cause}"]
     tail = _log_tail(log.path)
     if tail:

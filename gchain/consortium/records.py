@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,16 @@ from gchain.environment import Member
 from gchain.errors import ConsortiumError
 from gchain.workspace import Workspace
 from gchain_node.client import Client, Outcome
+from gchain_node.errors import ApiError
 from gchain_node.modules.records import commitment
+from gchain_node.proof.receipt import verify_receipt
+from gchain_node.proof.trust import Trust
 
 __all__ = ["Committed", "commit_record"]
 
 _SALT_BYTES = 32
+_NEXT_BLOCK_SECONDS = 30
+"""A receipt exists once the block after the transaction's has its commit."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ def commit_record(workspace: Workspace, member: Member, node: Node, name: str, d
         if outcome.code != 0 or not outcome.committed:
             raise ConsortiumError(f"the ledger refused record {name}: code {outcome.code}: {outcome.log}")
         _read_back(client, name, value)
-        return Committed(name, outcome, _save_receipt(workspace, client, outcome))
+        return Committed(name, outcome, _save_receipt(workspace, client, name, outcome))
 
 
 def _keep(workspace: Workspace, member: Member, name: str, salt: bytes, document: bytes) -> None:
@@ -65,8 +71,22 @@ def _read_back(client: Client, name: str, value: bytes) -> None:
         raise ConsortiumError(f"the ledger answers {found!r} for record {name}, which is not what was committed")
 
 
-def _save_receipt(workspace: Workspace, client: Client, outcome: Outcome) -> Path:
+def _save_receipt(workspace: Workspace, client: Client, name: str, outcome: Outcome) -> Path:
+    """Fetch the receipt once the next block has sealed the result, verify it, and write it."""
+    receipt = _await_receipt(client, outcome)
+    verify_receipt(receipt, Trust.from_json(json.loads(workspace.trust.read_text())))
     workspace.receipts.mkdir(parents=True, exist_ok=True)
-    path = workspace.receipts / f"{outcome.hash.hex()}.json"
-    path.write_text(json.dumps(client.receipt(outcome.hash), indent=2, sort_keys=True) + "\n")
+    path = workspace.receipts / f"{name}.json"
+    path.write_text(json.dumps(receipt, indent=2, sort_keys=True) + "\n")
     return path
+
+
+def _await_receipt(client: Client, outcome: Outcome) -> dict[str, Any]:
+    deadline = time.monotonic() + _NEXT_BLOCK_SECONDS
+    while True:
+        try:
+            return client.receipt(outcome.hash)
+        except ApiError as error:
+            if time.monotonic() > deadline:
+                raise ConsortiumError(f"no receipt of {outcome.hash.hex()}: {error}") from error
+        time.sleep(0.3)

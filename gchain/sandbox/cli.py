@@ -10,6 +10,7 @@ import typer
 from gchain.environment import load
 from gchain.progress import run_stages
 from gchain.sandbox.hosts.base import ensure_base_image
+from gchain.sandbox.opening import ledger_stages, opening_stages
 from gchain.sandbox.rollout import Rollout, infrastructure_stages
 from gchain.sandbox.sandbox import Sandbox
 from gchain.stacks import stack_file
@@ -29,7 +30,8 @@ def up(name: _Name = "default") -> None:
     rollout = Rollout(load("sandbox"), Sandbox(name))
     resume = "make sandbox" if name == "default" else f"make sandbox NAME={name}"
     with rollout.sandbox.exclusive():
-        run_stages(rollout.sandbox.workspace, infrastructure_stages(rollout), resume=resume)
+        stages = [*infrastructure_stages(rollout), *ledger_stages(rollout), *opening_stages(rollout)]
+        run_stages(rollout.sandbox.workspace, stages, resume=resume)
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """`make sandbox`, stage by stage: from a bare machine to a live four-agency ledger.
 
-Each stage is what people do in a real environment, with the same functions; the sandbox only does it for every member on
-one machine, each with that member's own credentials. A stage that has been done is quick to do again.
+Each stage is what people do in a real environment, with the same functions; the sandbox only does it for every member
+on one machine, each with that member's own credentials. A stage that has been done is quick to do again.
 """
 
 from __future__ import annotations
