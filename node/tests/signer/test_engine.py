@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import os
 import shutil
@@ -10,8 +11,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,13 +33,24 @@ def _cometbft() -> str:
     return found
 
 
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("engine", timeout=5)
+        self._path = str(path)
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
 @dataclass
 class Validator:
     """One validator: an engine with CometBFT's own key-value app, and a signer process that can be killed."""
 
     home: Path
     config: Path
-    port: int
+    rpc_socket: Path
     engine: subprocess.Popen[bytes] | None = None
     signer: subprocess.Popen[str] | None = None
     outputs: list[Any] = field(default_factory=list)
@@ -65,18 +75,23 @@ class Validator:
             self.engine = None
 
     def start_engine(self) -> None:
+        self.rpc_socket.unlink(missing_ok=True)
         output = (self.home / "log").open("wb")
         self.outputs.append(output)
         self.engine = subprocess.Popen([_cometbft(), "start", "--home", str(self.home)], stdout=output, stderr=output)
 
     def rpc(self, path: str) -> Any:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{path}", timeout=5) as response:
-            return json.load(response)["result"]
+        connection = _UnixConnection(self.rpc_socket)
+        try:
+            connection.request("GET", f"/{path}", headers={"Connection": "close"})
+            return json.loads(connection.getresponse().read())["result"]
+        finally:
+            connection.close()
 
     def height(self) -> int:
         try:
             return int(self.rpc("status")["sync_info"]["latest_block_height"])
-        except (OSError, urllib.error.URLError, KeyError):
+        except (OSError, http.client.HTTPException, KeyError):
             return 0
 
     def wait_for_height(self, height: int) -> None:
@@ -94,21 +109,15 @@ class Validator:
             output.close()
 
 
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]
-
-
-def _configure(home: Path, socket_path: Path, rpc: int, p2p: int) -> None:
+def _configure(home: Path, socket_path: Path, rpc: Path) -> None:
+    """RPC on a unix socket and no fixed peer port: nothing of the machine's is shared with other tests."""
     path = home / "config/config.toml"
     text = path.read_text()
     for old, new in {
         'priv_validator_laddr = ""': f'priv_validator_laddr = "unix://{socket_path}"',
         'proxy_app = "tcp://127.0.0.1:26658"': 'proxy_app = "kvstore"',
-        "tcp://127.0.0.1:26657": f"tcp://127.0.0.1:{rpc}",
-        "tcp://0.0.0.0:26656": f"tcp://127.0.0.1:{p2p}",
+        "tcp://127.0.0.1:26657": f"unix://{rpc}",
+        "tcp://0.0.0.0:26656": "tcp://127.0.0.1:0",
         'pprof_laddr = "localhost:6060"': 'pprof_laddr = ""',
         'timeout_commit = "1s"': 'timeout_commit = "50ms"',
     }.items():
@@ -126,9 +135,9 @@ def new_validator(token: Any, tmp_path: Path) -> Iterator[Callable[[str], Valida
     made: list[Validator] = []
 
     def make(key_type: str) -> Validator:
-        home, uri, (rpc, p2p) = tmp_path / "engine", token.add("consensus", key_type), _free_ports()
+        home, uri, rpc = tmp_path / "engine", token.add("consensus", key_type), tmp_path / "rpc.sock"
         subprocess.run([_cometbft(), "init", "--home", str(home)], check=True, capture_output=True)
-        _configure(home, tmp_path / "privval.sock", rpc, p2p)
+        _configure(home, tmp_path / "privval.sock", rpc)
         public = open_key(uri).public_key
         genesis = json.loads((home / "config/genesis.json").read_text())
         value = base64.b64encode(cometbft_bytes(public)).decode()
