@@ -37,7 +37,7 @@ class LocalCloud:
 
     def client(self, service: str, region: str = REGION) -> Any:
         """A way into the cloud behind the provider's back."""
-        session = boto3.Session(self.access_key, self.secret_key, region_name=region)
+        session: Any = boto3.Session(self.access_key, self.secret_key, region_name=region)
         return session.client(service, endpoint_url=self.url, config=Config(s3={"addressing_style": "path"}))
 
     def configuration(self) -> dict[str, object]:
