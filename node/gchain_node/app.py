@@ -52,7 +52,8 @@ class App:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._tree = Tree(store.page)
-        self._delivery = Delivery(VerifiedTransactions())
+        self.verified = VerifiedTransactions()
+        self._delivery = Delivery(self.verified)
         self._lock = threading.RLock()
         self._check_state = State(store)
         self._pending: tuple[Batch, int] | None = None

@@ -30,6 +30,7 @@ from gchain_node.keys import encode_public_key
 from gchain_node.keys.file_key import FileKey
 from gchain_node.keys.possession import prove
 from gchain_node.modules.golive import subject_bytes, table_bytes
+from gchain_node.proof.trust import from_genesis
 from gchain_node.tls import make_authority
 from gchain_node.tx import sign_sign1
 
@@ -80,6 +81,8 @@ class DevelopmentConsortium:
                 ]
                 document = genesis.build([m.contribution for m in members], _settings(chain_id, names[0]), _rules())
                 path.write_text(json.dumps(document, indent=2) + "\n")
+                anchor = from_genesis(document, genesis.digest(document))
+                (directory / "trust.json").write_text(json.dumps(anchor.to_json(), indent=2) + "\n")
             document = json.loads(path.read_text())
         except OSError as error:
             raise ConfigurationError(f"{error.filename}: {error.strerror}") from error

@@ -85,6 +85,10 @@ class _Gauges(Collector):
             yield "gchain_peers", "Peers connected to the engine", len(network.peers)
             yield "gchain_catching_up", "1 while the engine catches up", float(network.catching_up)
             yield "gchain_voting_power", "Voting power of all validators", sum(v.power for v in network.validators)
+        verified = view.app.verified
+        yield "gchain_signature_cache_entries", "Good signatures remembered", verified.entries
+        yield "gchain_signature_cache_hits", "Signatures that were remembered when needed", verified.hits
+        yield "gchain_signature_cache_misses", "Signatures that had to be verified", verified.misses
         not_after = view.leaf_not_after()
         if not_after is not None:
             yield "gchain_tls_leaf_expiry_timestamp_seconds", "When the API's certificate ends", not_after.timestamp()

@@ -28,6 +28,13 @@ class VerifiedTransactions:
         self._good: set[bytes] = set()
         self._keys: dict[bytes, PublicKeyTypes] = {}
         self._lock = threading.Lock()
+        self.hits = 0
+        self.misses = 0
+
+    @property
+    def entries(self) -> int:
+        """How many good signatures are remembered."""
+        return len(self._good)
 
     def decode(self, raw: bytes) -> tx.SignedTx:
         """`tx.decode`, or what it gave before. Raises `TransactionError`; failures are not remembered."""
@@ -42,7 +49,9 @@ class VerifiedTransactions:
     def verify(self, signed: tx.SignedTx, public_key_der: bytes) -> None:
         """`tx.verify` under the key whose SHA-256 is the envelope's kid. Raises `TransactionError`."""
         if signed.hash in self._good:
+            self.hits += 1  # counts for the metrics: one lost between threads does no harm
             return
+        self.misses += 1
         tx.verify(signed.envelope, self._key(signed.envelope.kid, public_key_der))
         with self._lock:
             if signed.hash in self._decoded:

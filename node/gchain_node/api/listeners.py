@@ -26,7 +26,7 @@ _IDLE_SECONDS: Final = 30
 class _CertificateProtocol(H11Protocol):
     """Puts the client certificate (DER) of a TLS connection into each request's scope as `gchain.certificate`."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] -- as in uvicorn's
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
         connection: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         certificate = connection.getpeercert(binary_form=True) if connection is not None else None

@@ -82,4 +82,3 @@ class CometEngine:
             peers=tuple(Peer(p["node_info"]["id"], p["remote_ip"]) for p in net_info["peers"]),
             validators=tuple(Validator(bytes.fromhex(v["address"]), int(v["voting_power"])) for v in validators),
         )
-

@@ -17,7 +17,7 @@ class CometSource:
     """Implements `gchain_node.proof.receipt.BlockSource`.
 
     Args:
-        validator_changes: heights whose header names another validator set for the next, as the ledger's state has them.
+        validator_changes: heights whose header names another validator set for the next, as the state has them.
     """
 
     def __init__(self, rpc: EngineRpc, validator_changes: Callable[[], Sequence[int]]) -> None:

@@ -1,0 +1,110 @@
+"""The command: every sub-command loads, errors become exit codes, and a developer's ledger is usable from it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+COMMANDS = (
+    "run", "dev", "db", "status", "query", "tx", "receipt", "verify", "genesis", "contribution", "officer", "keys",
+    "signer", "tls",
+)  # fmt: skip
+
+
+def gchain_node(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "gchain_node", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "COLUMNS": "200", **environment},
+    )
+
+
+def test_the_help_names_every_command() -> None:
+    shown = gchain_node("--help").stdout
+    assert [name for name in COMMANDS if not re.search(rf"\b{name}\b", shown)] == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    done = gchain_node(command, "--help")
+    assert done.returncode == 0, done.stderr
+    assert "Usage" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("run", "--config", "/nowhere/node.toml"), 2, "/nowhere/node.toml"),
+        (("db", "verify", "--database", "/nowhere/state.db"), 2, "no such database"),
+        (("receipt", "fetch", "xyz"), 2, "64 hexadecimal digits"),
+        (("genesis", "digest", "/nowhere/genesis.json"), 2, "/nowhere/genesis.json"),
+        (("tx", "submit", "/nowhere/tx"), 2, "/nowhere/tx"),
+    ],
+)
+def test_an_error_is_a_sentence_and_an_exit_code(arguments: tuple[str, ...], status: int, said: str) -> None:
+    done = gchain_node(*arguments)
+    assert done.returncode == status
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[str]:
+    """`gchain-node dev` in a directory of its own; the address of its API."""
+    with (tmp_path / "dev.log").open("wb") as log:
+        running = subprocess.Popen(
+            [sys.executable, "-m", "gchain_node", "dev", "--home", str(tmp_path / "home"), "--port", "0"],
+            stdout=log,
+            stderr=log,
+        )
+    end = time.monotonic() + 60
+    found = None
+    while found is None or "listens" not in (tmp_path / "dev.log").read_text():
+        found = re.search(r"http://127\.0\.0\.1:\d+", (tmp_path / "dev.log").read_text())
+        assert running.poll() is None, (tmp_path / "dev.log").read_text()
+        assert time.monotonic() < end, "waited 60 s for gchain-node dev"
+        time.sleep(0.05)
+    yield found[0]
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(30) == 0
+
+
+def test_a_developers_ledger_takes_a_record_and_proves_it_offline(ledger: str, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    environment = {"GCHAIN_NODE_URL": ledger, "GCHAIN_DEVELOPMENT_KEYS": "1"}
+    args = json.dumps({"id": "r1", "commitment": "hex:" + "11" * 32})
+    key = f"file:{home / 'members' / 'dev' / 'member.pem'}"
+    asked = ("records", "commit", "--args", args, "--signer", "dev", "--key", key)
+    sent = gchain_node("tx", "send", *asked, **environment)
+    assert sent.returncode == 0, sent.stderr
+    hash_ = sent.stdout.split()[0]
+    trust = home / "trust.json"
+    receipt = str(tmp_path / "r.json")
+    fetched = gchain_node("receipt", "fetch", hash_, "--trust", str(trust), "--out", receipt, **environment)
+    assert fetched.returncode == 0, fetched.stderr
+    proven = gchain_node("verify", receipt, "--trust", str(trust))
+    assert proven.stdout.startswith(f"Proven: transaction {hash_}")
+    queried = gchain_node("query", "records/r1", "--trust", str(trust), **environment)
+    assert json.loads(queried.stdout)["proven"] is True
+    assert gchain_node("query", "records/none", **environment).returncode == 1
+    assert "gchain-dev (live)" in gchain_node("status", **environment).stdout
+
+
+def test_a_refused_transaction_ends_with_its_code_named(ledger: str, tmp_path: Path) -> None:
+    environment = {"GCHAIN_NODE_URL": ledger, "GCHAIN_DEVELOPMENT_KEYS": "1"}
+    key = f"file:{tmp_path / 'home' / 'members' / 'dev' / 'member.pem'}"
+    done = gchain_node("tx", "send", "records", "erase", "--args", "{}", "--signer", "dev", "--key", key, **environment)
+    assert done.returncode == 1
+    assert "UNKNOWN_ACTION" in done.stdout
