@@ -7,7 +7,7 @@ Other codes are errors of the check itself (policies/errors.py, gchain/errors.py
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -41,7 +41,7 @@ from policies.waivers import Waiver
 from policies.waivers import load as load_waivers
 from policies.zone import ZonePolicy
 
-__all__ = ["BLOCKED", "UNKNOWN", "check", "exit_code", "judge", "report"]
+__all__ = ["BLOCKED", "UNKNOWN", "Judged", "check", "exit_code", "judge", "look"]
 
 BLOCKED, UNKNOWN = 10, 11
 _PIPELINE_FILES = (REPOSITORY / ".ci" / "run", REPOSITORY / "Makefile")
@@ -97,7 +97,6 @@ class Subject:
             return Officers.of_genesis(self.genesis)
         return Officers.of_contributions(self.workspace.contributions, self.environment.consortium.name)
 
-    @cached_property
     def waivers(self) -> tuple[list[Waiver], list[str]]:
         return load_waivers(self.evidence / "waivers", self.officers, member=self.member, now=self.now)
 
@@ -105,25 +104,37 @@ class Subject:
         return region_of_bucket(name, self.session, self.own.endpoint)
 
 
-def report(
+@dataclass(frozen=True)
+class Judged:
+    """What the six stages found of one member. A stage that could not run says why and is indeterminate."""
+
+    subject: Subject
+    results: Sequence[StageResult]
+
+    def report(self) -> dict[str, Any]:
+        """The unsigned member report under the waivers that are there now."""
+        subject = self.subject
+        waivers, problems = subject.waivers()
+        genesis = subject.genesis
+        notes = [note for result in self.results for note in result.coverage.get("problems", ())]
+        return build(
+            subject.zone,
+            subject.environment.name,
+            subject.member,
+            self.results,
+            chain_id=genesis["chain_id"] if genesis else subject.environment.consortium.chain_id,
+            waivers=waivers,
+            problems=[*problems, *notes],
+            now=subject.now,
+        )
+
+
+def look(
     environment: Environment, workspace: Workspace, member: str, *, progress: Callable[[str], None] = lambda _: None
-) -> dict[str, Any]:
-    """The unsigned member report over all six stages; a stage that cannot run says why and is indeterminate."""
+) -> Judged:
+    """Judge one member's estate at all six stages with that member's credentials."""
     subject = Subject(environment, workspace, member, datetime.now(UTC))
-    results = list(judge(subject, progress))
-    waivers, problems = subject.waivers
-    chain_id = subject.genesis["chain_id"] if subject.genesis else environment.consortium.chain_id
-    notes = [note for result in results for note in result.coverage.get("problems", ())]
-    return build(
-        subject.zone,
-        environment.name,
-        member,
-        results,
-        chain_id=chain_id,
-        waivers=waivers,
-        problems=[*problems, *notes],
-        now=subject.now,
-    )
+    return Judged(subject, list(judge(subject, progress)))
 
 
 def judge(subject: Subject, progress: Callable[[str], None] = lambda _: None) -> Iterable[StageResult]:
@@ -246,7 +257,7 @@ def _host_record(subject: Subject) -> list[dict[str, str]]:
 
 
 def _granted(subject: Subject) -> list[dict[str, str]]:
-    return [{"rule": waiver.rule} for waiver in subject.waivers[0]]
+    return [{"rule": waiver.rule} for waiver in subject.waivers()[0]]
 
 
 def _attest(subject: Subject) -> Graphs:
@@ -276,7 +287,7 @@ def check(
     workspace = Workspace.of_sandbox(name) if environment == "sandbox" else Workspace.of_environment(environment)
     console = Console(stderr=True)
     with console.status("judging") as status:
-        document = report(loaded, workspace, member, progress=lambda text: status.update(text))
+        document = look(loaded, workspace, member, progress=lambda text: status.update(text)).report()
     _print(document, Console())
     if signed:
         console.print(f"signed: {sign_report(loaded, workspace, member, document)}")

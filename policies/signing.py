@@ -53,16 +53,18 @@ def attest(
 def waive(
     environment: Environment,
     workspace: Workspace,
-    waiver: Mapping[str, Any],
+    member: str,
+    drafts: Sequence[Mapping[str, Any]],
     *,
     officers: Sequence[str] = (),
-) -> Path:
-    """Sign a waiver (`policies.waivers.draft`) with one or more of its member's officers, and keep it as evidence."""
-    member = waiver["member"]
+) -> list[Path]:
+    """Sign waivers (`policies.waivers.draft`) with one or more officers of the member, and keep them as evidence."""
+    directory = workspace.member(member).evidence / "waivers"
     with _keys(environment, workspace, member, officers) as keys:
-        envelope = waivers.sign(waiver, *keys)
-    name = f"{waiver['rule']}-{digest(dict(waiver))[7:15]}.dsse.json"
-    return write_json(workspace.member(member).evidence / "waivers" / name, envelope)
+        return [
+            write_json(directory / f"{each['rule']}-{digest(dict(each))[7:15]}.dsse.json", waivers.sign(each, *keys))
+            for each in drafts
+        ]
 
 
 def sign_report(environment: Environment, workspace: Workspace, member: str, document: Mapping[str, Any]) -> Path:

@@ -18,7 +18,7 @@ from gchain.progress import Stage, StageLog, each
 from gchain.sandbox.rollout import Rollout
 from gchain.sandbox.waivers import waive_limits
 from policies import signing
-from policies.check import report
+from policies.check import look
 from policies.reports.cli import merge_reports
 
 __all__ = ["FIRST_RECORD", "ledger_stages", "opening_stages"]
@@ -98,16 +98,17 @@ def _start(rollout: Rollout, log: StageLog) -> str:
 def _member_reports(rollout: Rollout, log: StageLog) -> str:
     """Each member judges its own estate with its own credentials; its officer signs the report."""
     environment, workspace = rollout.environment, rollout.sandbox.workspace
-    told = []
-    for member in rollout.members:
+
+    def judge(member: Member) -> str:
         signing.attest(environment, workspace, member.name)
-        document = report(environment, workspace, member.name, progress=log.line)
-        if waive_limits(environment, workspace, member.name, document, log.line):
-            document = report(environment, workspace, member.name, progress=log.line)
+        judged = look(environment, workspace, member.name, progress=log.line)
+        waive_limits(environment, workspace, member.name, judged.report(), log.line)
+        document = judged.report()
         signing.sign_report(environment, workspace, member.name, document)
         failing = sum(row["outcome"] in ("fail", "error", "indeterminate") for row in document["table"])
-        told.append(f"{member.name} {len(document['table']) - failing}/{len(document['table'])}")
-    return ", ".join(told)
+        return f"{member.name} {len(document['table']) - failing}/{len(document['table'])}"
+
+    return ", ".join(each(rollout.members, judge, at_once=2))
 
 
 def _consortium_report(rollout: Rollout, log: StageLog) -> str:

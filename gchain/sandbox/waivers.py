@@ -1,7 +1,7 @@
 """What a sandbox cannot do and a cloud can: waivers that the members' officers sign at run time, each with its reason.
 
-Made when they are needed and for the exact resources that were found, so that nothing else is waived; a committed waiver would
-expire. None of these rules is critical. `docs/sandbox.md` lists what a sandbox cannot prove.
+Made when they are needed and for exactly the resources that were found, so that nothing else is waived; a committed
+waiver would expire. None of these rules is critical. `docs/sandbox.md` lists what a sandbox cannot prove.
 """
 
 from __future__ import annotations
@@ -52,9 +52,10 @@ def waive_limits(
         for row in stage["findings"]
         if row["outcome"] in ("fail", "indeterminate") and row["rule"] in REASONS
     }
+    drafts = []
     for rule, resource in sorted(found):
         reason, control = REASONS[rule]
-        document = waivers.draft(member, rule, resource, reason=reason, compensating_control=control, days=_DAYS)
-        signing.waive(environment, workspace, document)
+        drafts.append(waivers.draft(member, rule, resource, reason=reason, compensating_control=control, days=_DAYS))
         progress(f"{member}: officer waives {rule} on {resource} for {_DAYS} days")
+    signing.waive(environment, workspace, member, drafts)
     return len(found)

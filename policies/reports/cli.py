@@ -118,7 +118,8 @@ def waive(
     """Sign, as an officer, a waiver of one rule on one resource."""
     document = waivers.draft(member, rule, resource, reason=reason, compensating_control=control, days=days)
     loaded, workspace = environments.load(environment), _workspace(environment, name)
-    _out.print(str(signing.waive(loaded, workspace, document, officers=officer or ())))
+    for path in signing.waive(loaded, workspace, member, [document], officers=officer or ()):
+        _out.print(str(path))
 
 
 @app.command()
