@@ -237,6 +237,7 @@ class Sandbox:
             Cgroups(f"gchain-{self.name}").remove_all()
             remains.remove_mounts(self.workspace.root)
             for namespace in remains.namespaces_of(self.name, namespaces.listed()):
+                namespaces.end_processes(namespace)
                 namespaces.remove(namespace)
             if self.workspace.root.exists():
                 shutil.rmtree(self.workspace.root)

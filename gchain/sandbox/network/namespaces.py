@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
+import signal
 import socket
 import subprocess
 import threading
@@ -14,7 +16,7 @@ from typing import Any, TypeVar
 
 from gchain.errors import SandboxError
 
-__all__ = ["add", "exists", "inside", "ip", "ip_json", "listed", "load_ruleset", "remove", "run"]
+__all__ = ["add", "end_processes", "exists", "inside", "ip", "ip_json", "listed", "load_ruleset", "remove", "run"]
 
 T = TypeVar("T")
 
@@ -53,6 +55,13 @@ def add(name: str) -> None:
 def remove(name: str) -> None:
     if exists(name):
         run("ip", "netns", "delete", name)
+
+
+def end_processes(name: str) -> None:
+    """Kill what lives in a namespace: an SSH master or a browser would keep the namespace, nameless, alive."""
+    for pid in run("ip", "netns", "pids", name).split():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
 
 
 def ip(namespace: str, *lines: str) -> None:

@@ -49,12 +49,14 @@ def test_down_leaves_nothing_also_with_a_frozen_host_a_killed_daemon_and_a_lost_
     hosts = trial.up(2)
     assert _remains(trial)
     trial.sandbox.freeze(hosts[0]["instance_id"])
+    client = subprocess.Popen(trial.sandbox.in_operator_network("trial", "sleep", "600"))
     status = trial.sandbox.status()
     assert status is not None
     for pid in (status["pid"], status["cloud"]["pid"]):
         os.kill(pid, signal.SIGKILL)
     trial.sandbox.down()
     assert _remains(trial) == []
+    assert client.wait(10) == -signal.SIGKILL
     trial.sandbox.down()  # of what is gone already: nothing to do, no error
 
 
