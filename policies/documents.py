@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any
 
 from policies.view import UnknownValue
@@ -64,10 +65,21 @@ def statements(document: Any, what: str) -> list[Statement]:
         UnknownValue: it is not set, not JSON, or not a policy.
     """
     if isinstance(document, str):
-        try:
-            document = json.loads(document)
-        except ValueError:
-            raise UnknownValue(f"{what} is not JSON") from None
+        return list(_from_text(document, what))
+    return _from_object(document, what)
+
+
+@lru_cache(maxsize=4096)
+def _from_text(document: str, what: str) -> tuple[Statement, ...]:
+    # The same text is read by several rules, and often belongs to several resources.
+    try:
+        parsed = json.loads(document)
+    except ValueError:
+        raise UnknownValue(f"{what} is not JSON") from None
+    return tuple(_from_object(parsed, what))
+
+
+def _from_object(document: Any, what: str) -> list[Statement]:
     if not isinstance(document, Mapping) or "Statement" not in document:
         raise UnknownValue(f"{what} is not a policy document")
     raw = document["Statement"]

@@ -128,6 +128,7 @@ class Graph:
     facts: dict[str, Any] = field(default_factory=dict)
     unavailable: dict[str, str] = field(default_factory=dict)
     bucket_lookup: BucketLookup | None = None
+    _owned: dict[tuple[str, str], tuple[Mapping[str, list[Resource]], bool]] = field(default_factory=dict)
 
     @cached_property
     def _by_type(self) -> dict[str, list[Resource]]:
@@ -148,6 +149,19 @@ class Graph:
         """Every resource of the given types, in the source's order."""
         for name in types:
             yield from self._by_type.get(name, ())
+
+    def owned(self, kind: str, name: str) -> tuple[Mapping[str, list[Resource]], bool]:
+        """Resources of one type by the owner that property `name` names; and whether one of them does not tell."""
+        if (kind, name) not in self._owned:
+            by_owner: dict[str, list[Resource]] = defaultdict(list)
+            unsure = False
+            for child in self.of_type(kind):
+                owner = child.properties.get(name)
+                if isinstance(owner, str):
+                    by_owner[owner].append(child)
+                unsure = unsure or not isinstance(owner, str)
+            self._owned[kind, name] = (by_owner, unsure)
+        return self._owned[kind, name]
 
     @cached_property
     def _bucket_regions(self) -> dict[str, str | Unknown | None]:

@@ -281,13 +281,10 @@ def _children(parent: Resource, at: Context, name: str, kind: str) -> list[View]
     Raises:
         UnknownValue: one of them does not tell whose it is, and so may be the missing one.
     """
-    names = {parent.physical_id, parent.properties.get("bucket"), parent.properties.get("id")} - {None}
-    found, unsure = [], False
-    for child in at.graph.of_type(kind):
-        owner = child.properties.get(name)
-        if isinstance(owner, str) and owner in names:
-            found.append(at.view(child))
-        unsure = unsure or not isinstance(owner, str)
+    given = (parent.physical_id, parent.properties.get("bucket"), parent.properties.get("id"))
+    names = sorted({each for each in given if isinstance(each, str)})
+    by_owner, unsure = at.graph.owned(kind, name)
+    found = [at.view(child) for owner in names for child in by_owner.get(owner, ())]
     if not found and (unsure or not names):
         raise UnknownValue(f"whether a {kind.rpartition(':')[2]} belongs to it is not known")
     return found
