@@ -18,6 +18,13 @@ description:
 """
 
 
+def _message(content: dict[str, Any]) -> str:
+    """What a person can act on: a command's own words rather than Ansible's "non-zero return code"."""
+    said = str(content.get("msg") or "")
+    own = str(content.get("stderr") or content.get("stdout") or "").strip()
+    return own if own and said in ("", "non-zero return code") else said
+
+
 class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible carries no types
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "notification"
@@ -41,7 +48,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible carries no 
     def _result(self, status: str, result: Any) -> None:
         content = result.result
         hidden = result.task.no_log or content.get("_ansible_no_log")
-        message = "" if hidden else str(content.get("msg") or content.get("stderr") or content.get("exception") or "")
+        message = "" if hidden else _message(content)
         self._write(
             event="result",
             status=status,
