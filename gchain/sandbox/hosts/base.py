@@ -23,7 +23,6 @@ from gchain.workspace import cache_directory
 __all__ = ["PACKAGES", "BaseImage", "base_image", "ensure_base_image"]
 
 SUITE = "bookworm"
-DEFAULT_MIRROR = "http://deb.debian.org/debian"
 
 PACKAGES = (
     "auditd",
@@ -100,7 +99,23 @@ class BaseImage:
 
 
 def _mirror() -> str:
-    return os.environ.get("GCHAIN_DEBIAN_MIRROR", DEFAULT_MIRROR)
+    """Where Debian's packages come from: `$GCHAIN_DEBIAN_MIRROR`, else what this machine's own apt uses for the suite.
+
+    Raises:
+        SandboxError: apt knows no source of the suite.
+    """
+    configured = os.environ.get("GCHAIN_DEBIAN_MIRROR")
+    if configured:
+        return configured
+    asked = ["apt-get", "indextargets", "--format", "$(CODENAME) $(REPO_URI)", "Created-By: Packages"]
+    told = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+    found = next((line.split()[1] for line in told.splitlines() if line.startswith(f"{SUITE} ")), None)
+    if found is None:
+        raise SandboxError(
+            f"apt on this machine has no source of Debian {SUITE}, which the hosts' base image is made from",
+            remedy="run `apt-get update` on a Debian 12 machine, or set GCHAIN_DEBIAN_MIRROR to a mirror's address",
+        )
+    return found
 
 
 def _inputs_digest() -> str:
@@ -165,7 +180,7 @@ def _build(image: BaseImage, progress: Progress) -> None:
     draft = image.directory.with_name(f".building-{image.digest}")
     _remove_tree(draft)
     (draft / "root").mkdir(parents=True)
-    progress(f"base image {image.digest}: Debian {SUITE} with {len(PACKAGES)} packages from {_mirror()}")
+    progress(f"base image {image.digest}: Debian {SUITE} with {len(PACKAGES)} packages")
     _debootstrap(draft, progress)
     progress("base image: units, user and console")
     _customise(draft / "root")
