@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from policies.rules import RULES
 from policies.ruleset import enforced
 from policies.zone import ZonePolicy
 from tests.unit.policies import rule_cases
+from tests.unit.policies.local_cloud import Cloud, running
 
 NAMES = ("customs", "health", "registry", "treasury")
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
@@ -80,6 +81,12 @@ def _passes(stage: Stage, bad: tuple[Finding, ...]) -> list[Finding]:
         for rule in RULES.values()
         if stage in deciding_stages(rule.entry.stages) and (rule.id, stage) not in judged
     ]
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with running(tmp_path_factory.mktemp("cloud")) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
