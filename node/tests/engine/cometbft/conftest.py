@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -54,12 +55,18 @@ def wait_until(what: str, condition: Callable[[], Any], deadline: float = DEADLI
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody has at the moment; all are held until the last is found, so that they differ."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for held in sockets:
-            held.bind(("127.0.0.1", 0))
-        return [held.getsockname()[1] for held in sockets]
+    """Ports that nobody has at the moment. They lie below those that the system gives to outgoing connections, one of
+    which could take a port between the look and the start.
+    """
+    found: list[int] = []
+    while len(found) < count:
+        port = secrets.randbelow(12_000) + 20_000
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            if port not in found:
+                found.append(port)
+    return found
 
 
 @dataclass
@@ -198,8 +205,9 @@ class Validator:
         status = self.get("/v1/status")
         return int(status["height"]) if status else 0
 
-    def log(self) -> str:
-        return (self.home / "node.log").read_text() + (self.home / "engine.log").read_text()
+    def has_reached(self, height: int) -> bool:
+        """Fails if the node or the engine has ended."""
+        return self.node.alive() and self.engine.alive() and self.height() >= height
 
     def _edit_engine(self, *changes: tuple[str, str]) -> None:
         path = self.home / "engine" / "config" / "config.toml"
@@ -243,7 +251,7 @@ class Ledger:
 
     def wait_height(self, height: int) -> None:
         for validator in self.validators:
-            wait_until(f"height {height} at {validator.member.name}", lambda v=validator: v.height() >= height)
+            wait_until(f"height {height} at {validator.member.name}", lambda v=validator: v.has_reached(height))
 
     def go_live(self) -> None:
         """Open the ledger with the approval of every officer."""
@@ -283,7 +291,11 @@ class Ledgers:
     def make(self, count: int) -> Ledger:
         names = [f"agency{number}" for number in range(1, count + 1)]
         consortium = DevelopmentConsortium.open(self._directory, names, chain_id="gchain-test")
-        validators = [Validator(member, self._directory / member.name, *free_ports(4)) for member in consortium.members]
+        ports = iter(free_ports(4 * count))
+        validators = [
+            Validator(member, self._directory / member.name, next(ports), next(ports), next(ports), next(ports))
+            for member in consortium.members
+        ]
         for validator in validators:
             validator.configure(self._cometbft, consortium.genesis)
         for validator in validators:
