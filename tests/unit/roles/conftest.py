@@ -45,9 +45,10 @@ SHARED: dict[str, Any] = {
 Play = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.fixture
-def play(tmp_path: Path) -> Play:
+@pytest.fixture(scope="module")
+def play(tmp_path_factory: pytest.TempPathFactory) -> Play:
     """Run tasks on localhost with the playbooks' own group variables; extra variables win over everything."""
+    tmp_path = tmp_path_factory.mktemp("play")
 
     def run(tasks: list[dict[str, Any]], **extra: Any) -> subprocess.CompletedProcess[str]:
         book = tmp_path / "book.yml"
