@@ -11,6 +11,7 @@ from gchain.environment import Environment
 from gchain.errors import ConfigurationError
 from gchain.stacks import facts
 from infra import addresses
+from infra.components.baseline import AccountBaseline, AccountBaselineArgs
 from infra.components.flow_logs import FlowLogs, FlowLogsArgs
 from infra.components.guardrails import AuditTrail, AuditTrailArgs, RegionDeny, RegionDenyArgs
 from infra.components.hosts import HostPlan, Hosts, HostsArgs
@@ -51,6 +52,7 @@ def member_stack(settings: Settings, cloud: aws.Provider) -> dict[str, Any]:
     member, stack = settings.member, settings.stack
     plans = addresses.subnets(member.vpc_cidr, settings.region)
     keys = _keys(settings, options)
+    _baseline(settings, keys, options)
     storage = _storage(settings, keys, options)
     network = Network("network", NetworkArgs(settings.environment, member, plans, stack.interface_endpoints), options)
     flow = FlowLogs(
@@ -75,7 +77,7 @@ def foundation_stack(settings: Settings, cloud: aws.Provider) -> dict[str, Any]:
     """What is shared in law: guardrails, the audit trail and its archive, the consortium's evidence."""
     options = pulumi.ResourceOptions(provider=cloud, transformations=[tagging(settings.tags)])
     zone, stack, member = settings.environment.zone, settings.stack, settings.member
-    keys = Keys("keys", _key_args(settings, {"archive": _AUDITORS, "evidence": ()}), options)
+    keys = Keys("keys", _key_args(settings, member.region, {"archive": _AUDITORS, "evidence": ()}), options)
     writers = dict(zip(_AUDITORS, ("trail", "config"), strict=True))
     buckets = [
         BucketPlan("archive", "archive", stack.log_retention_days, writers=writers),
@@ -94,12 +96,12 @@ def foundation_stack(settings: Settings, cloud: aws.Provider) -> dict[str, Any]:
 _AUDITORS = ("cloudtrail.amazonaws.com", "config.amazonaws.com")
 
 
-def _key_args(settings: Settings, purposes: dict[str, tuple[str, ...]]) -> KeysArgs:
+def _key_args(settings: Settings, region: str, purposes: dict[str, tuple[str, ...]]) -> KeysArgs:
     return KeysArgs(
         owner=settings.owner_name,
         partition=settings.partition,
         account=settings.member.account,
-        region=settings.member.region,
+        region=region,
         deletion_window_days=settings.stack.key_deletion_window_days,
         protect=settings.stack.deletion_protection,
         purposes=purposes,
@@ -107,8 +109,21 @@ def _key_args(settings: Settings, purposes: dict[str, tuple[str, ...]]) -> KeysA
 
 
 def _keys(settings: Settings, options: pulumi.ResourceOptions) -> Keys:
-    logs = f"logs.{settings.member.region}.amazonaws.com"
-    return Keys("keys", _key_args(settings, {"data": (), "evidence": (), "logs": (logs,)}), options)
+    region = settings.member.region
+    purposes = {"data": (), "evidence": (), "logs": (f"logs.{region}.amazonaws.com",)}
+    return Keys("keys", _key_args(settings, region, purposes), options)
+
+
+def _baseline(settings: Settings, keys: Keys, options: pulumi.ResourceOptions) -> None:
+    """A key never serves another region, so each further region of the zone gets one for volumes made by hand."""
+    volume_keys: dict[str, pulumi.Input[str]] = {settings.member.region: keys.arns["data"]}
+    for region in settings.environment.zone.regions:
+        if region.name not in volume_keys:
+            purpose = f"volumes-{region.name}"
+            there = Keys(f"keys-{region.name}", _key_args(settings, region.name, {purpose: ()}), options)
+            volume_keys[region.name] = there.arns[purpose]
+    args = AccountBaselineArgs(settings.owner_name, settings.member.account, volume_keys)
+    AccountBaseline("baseline", args, options)
 
 
 def _storage(settings: Settings, keys: Keys, options: pulumi.ResourceOptions) -> Storage:

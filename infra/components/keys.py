@@ -16,7 +16,7 @@ __all__ = ["Hsm", "HsmArgs", "Keys", "KeysArgs"]
 
 @dataclass(frozen=True)
 class KeysArgs:
-    """`purposes`: name of a key -> cloud services that may use it for this account's resources."""
+    """`purposes`: name of a key -> cloud services that may use it for this account's resources in `region`."""
 
     owner: str
     partition: str
@@ -45,10 +45,17 @@ class Keys(Component):
             rotation_period_in_days=365,
             deletion_window_in_days=args.deletion_window_days,
             policy=as_json(policy),
+            region=args.region,
             opts=self.child(protect=args.protect),
         )
         alias = f"alias/gchain/{args.owner}/{purpose}"
-        aws.kms.Alias(f"{args.owner}-{purpose}-alias", name=alias, target_key_id=key.key_id, opts=self.child())
+        aws.kms.Alias(
+            f"{args.owner}-{purpose}-alias",
+            name=alias,
+            target_key_id=key.key_id,
+            region=args.region,
+            opts=self.child(),
+        )
         return key
 
 

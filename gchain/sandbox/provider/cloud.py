@@ -11,8 +11,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import botocore.session
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
@@ -89,6 +91,7 @@ class Cloud:
                 client = self._clients[service, region] = self._session.create_client(
                     service, region_name=region, endpoint_url=self._endpoint(service), config=_CONFIG
                 )
+                client.meta.events.register("before-sign.s3-control", _keep_host)
             return client
 
     def _endpoint(self, service: str) -> str:
@@ -104,12 +107,19 @@ class Cloud:
 _CONFIG = Config(
     retries={"total_max_attempts": 1},  # an HTML 500 is "not implemented": retrying it only hides the reason
     s3={"addressing_style": "path"},
-    inject_host_prefix=False,  # s3control would put the account in front of the host name
+    inject_host_prefix=False,  # no operation's prefix goes in front of an address
     max_pool_connections=32,
     connect_timeout=5,
     read_timeout=60,
     parameter_validation=True,
 )
+
+
+def _keep_host(request: AWSRequest, **_: Any) -> None:
+    """The endpoint rules of S3 Control put the account in front of the host even where that is an address."""
+    scheme, address, path, query, fragment = urlsplit(request.url)
+    account = request.headers["x-amz-account-id"]
+    request.url = urlunsplit((scheme, address.removeprefix(f"{account}."), path, query, fragment))
 
 
 class RefusedError(CloudError):

@@ -24,6 +24,7 @@ TAGS = {
     "gchain:control-baseline",
 }
 TAGLESS = {
+    "accountPublicAccessBlock:AccountPublicAccessBlock",
     "bucketObjectLockConfiguration:BucketObjectLockConfiguration",
     "bucketOwnershipControls:BucketOwnershipControls",
     "bucketPolicy:BucketPolicy",
@@ -31,7 +32,9 @@ TAGLESS = {
     "bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
     "bucketVersioning:BucketVersioning",
     "alias:Alias",
+    "defaultKmsKey:DefaultKmsKey",
     "deliveryChannel:DeliveryChannel",
+    "encryptionByDefault:EncryptionByDefault",
     "hsm:Hsm",
     "organization:Organization",
     "policyAttachment:PolicyAttachment",
@@ -42,6 +45,7 @@ TAGLESS = {
     "route:Route",
     "routeTableAssociation:RouteTableAssociation",
     "volumeAttachment:VolumeAttachment",
+    "vpcBlockPublicAccessOptions:VpcBlockPublicAccessOptions",
     "vpcDhcpOptionsAssociation:VpcDhcpOptionsAssociation",
     "vpnGatewayAttachment:VpnGatewayAttachment",
 }
@@ -116,6 +120,41 @@ def test_keys_rotate_stay_in_their_region_and_wait_thirty_days(compose: Composed
         assert each.inputs["enableKeyRotation"] is True
         assert each.inputs["multiRegion"] is False
         assert each.inputs["deletionWindowInDays"] == 30
+
+
+def test_unnamed_volumes_get_a_key_of_their_own_region_in_every_region_of_the_zone(
+    compose: Composed, any_settings: Settings
+) -> None:
+    recorder = compose(any_settings).recorder
+    regions = {region.name for region in any_settings.environment.zone.regions}
+    encrypted = {each.inputs["region"]: each.inputs["enabled"] for each in recorder.of_type("EncryptionByDefault")}
+    assert encrypted == dict.fromkeys(regions, True)
+    key_regions = {f"arn:aws:mock:::{each.name}": each.inputs["region"] for each in recorder.of_type("Key")}
+    defaults = {each.inputs["region"]: each.inputs["keyArn"] for each in recorder.of_type("DefaultKmsKey")}
+    assert defaults.keys() == regions
+    assert all(key_regions[key] == region for region, key in defaults.items())
+    assert defaults[any_settings.member.region].endswith(f"{any_settings.member.name}-data")
+
+
+def test_the_account_lets_no_internet_in_or_out_and_no_bucket_be_public(
+    compose: Composed, any_settings: Settings
+) -> None:
+    recorder = compose(any_settings).recorder
+    blocked = {
+        each.inputs["region"]: each.inputs["internetGatewayBlockMode"]
+        for each in recorder.of_type("VpcBlockPublicAccessOptions")
+    }
+    assert blocked == {region.name: "block-bidirectional" for region in any_settings.environment.zone.regions}
+    switches = recorder.of_type("AccountPublicAccessBlock")[0].inputs
+    assert switches.pop("accountId") == any_settings.member.account
+    assert len(switches) == 4
+    assert all(switches.values())
+
+
+def test_the_foundation_leaves_settings_of_the_shared_account_to_the_convenors_member_stack(compose: Composed) -> None:
+    recorder = compose(settings_of(foundation=True)).recorder
+    for kind in ("EncryptionByDefault", "DefaultKmsKey", "VpcBlockPublicAccessOptions", "AccountPublicAccessBlock"):
+        assert not recorder.of_type(kind), kind
 
 
 @pytest.mark.parametrize("foundation", [False, True])

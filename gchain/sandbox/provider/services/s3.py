@@ -196,27 +196,63 @@ class BucketServerSideEncryptionConfiguration(BucketSetting):
         return {"rules": rules}
 
 
+_SWITCHES = tuple(
+    Input(name, default=False)
+    for name in ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+)
+_NO_BLOCK = "NoSuchPublicAccessBlockConfiguration"
+
+
+def _switched(new: Properties) -> Properties:
+    return {"PublicAccessBlockConfiguration": {item.api: bool(new[item.name]) for item in _SWITCHES}}
+
+
+def _switches(answer: Mapping[str, Any]) -> Properties:
+    shown = answer["PublicAccessBlockConfiguration"]
+    return {item.name: bool(shown.get(item.api)) for item in _SWITCHES}
+
+
 class BucketPublicAccessBlock(BucketSetting):
     type_name = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
-    setting, absent = "public_access_block", "NoSuchPublicAccessBlockConfiguration"
-    _SWITCHES = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+    setting, absent = "public_access_block", _NO_BLOCK
     inputs = (
         Input("bucket", required=True, replace=True),
-        *(Input(name, default=False) for name in _SWITCHES),
+        *_SWITCHES,
         Input("skipDestroy", write_only=True),
     )
 
     def document(self, new: Properties) -> Properties:
-        switches = {name[:1].upper() + name[1:]: bool(new[name]) for name in self._SWITCHES}
-        return {"PublicAccessBlockConfiguration": switches}
+        return _switched(new)
 
     def live(self, answer: Mapping[str, Any]) -> Properties | None:
-        shown = answer["PublicAccessBlockConfiguration"]
-        return {name: bool(shown.get(name[:1].upper() + name[1:])) for name in self._SWITCHES}
+        return _switches(answer)
 
     def delete(self, op: Operation, identity: str, state: Properties) -> None:
         if not state.get("skipDestroy"):
             super().delete(op, identity, state)
+
+
+class AccountPublicAccessBlock(ResourceType):
+    """The same switches for every bucket of an account, in all regions at once."""
+
+    type_name = "aws:s3/accountPublicAccessBlock:AccountPublicAccessBlock"
+    regional = False
+    inputs = (Input("accountId", replace=True, computed=True), *_SWITCHES)
+
+    def create(self, op: Operation, new: Properties) -> str:
+        account = str(new.get("accountId") or op.account)
+        op.call("s3control.put_public_access_block", AccountId=account, **_switched(new))
+        return account
+
+    def update(self, op: Operation, identity: str, change: Change) -> None:
+        op.call("s3control.put_public_access_block", AccountId=identity, **_switched(change.now))
+
+    def read(self, op: Operation, identity: str, known: Properties) -> Properties | None:
+        answer = op.find("s3control.get_public_access_block", _NO_BLOCK, AccountId=identity)
+        return None if answer is None else {"accountId": identity, **_switches(answer)}
+
+    def delete(self, op: Operation, identity: str, state: Properties) -> None:
+        op.find("s3control.delete_public_access_block", _NO_BLOCK, AccountId=identity)
 
 
 class BucketOwnershipControls(BucketSetting):
@@ -277,6 +313,7 @@ TYPES = (
     BucketVersioning(),
     BucketServerSideEncryptionConfiguration(),
     BucketPublicAccessBlock(),
+    AccountPublicAccessBlock(),
     BucketOwnershipControls(),
     BucketPolicy(),
     BucketLogging(),
