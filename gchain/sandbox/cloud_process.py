@@ -21,7 +21,7 @@ from gchain.sandbox.detached import start_detached
 from gchain.sandbox.hosts.cgroups import Cgroups
 from gchain.sandbox.layout import Layout, process_alive, read_json
 
-__all__ = ["CloudProcess"]
+__all__ = ["CloudProcess", "read_changes"]
 
 
 class CloudProcess:
@@ -39,8 +39,7 @@ class CloudProcess:
     def changes(self) -> dict[str, Any] | None:
         """The count of changes; None when the cloud does not answer, or another one answers."""
         try:
-            with urllib.request.urlopen(f"{self._layout.endpoint}/gchain-api/changes", timeout=5) as answer:  # noqa: S310
-                found: dict[str, Any] = json.load(answer)
+            found = read_changes(self._layout.endpoint, timeout=5)
         except (OSError, ValueError):
             return None
         return found if found.get("boot") == read_json(self._record).get("boot") else None
@@ -84,8 +83,7 @@ class CloudProcess:
             if not self._cgroups.populated("cloud"):
                 raise SandboxError("the local cloud ended at once", remedy=f"see {self._log}")
             try:
-                with urllib.request.urlopen(f"{self._layout.endpoint}/gchain-api/changes", timeout=2) as answer:  # noqa: S310
-                    return str(json.load(answer)["boot"])
+                return str(read_changes(self._layout.endpoint, timeout=2)["boot"])
             except OSError:
                 time.sleep(0.05)
         raise SandboxError(f"the local cloud did not answer within {deadline:.0f} s", remedy=f"see {self._log}")
@@ -93,6 +91,17 @@ class CloudProcess:
     def alive(self) -> bool:
         pid = self.pid
         return pid is not None and process_alive(pid)
+
+
+def read_changes(endpoint: str, timeout: float) -> dict[str, Any]:
+    """What the cloud counts of its mutating calls (`changes`), and its boot id (`boot`).
+
+    Raises:
+        OSError: it does not answer within `timeout` seconds.
+    """
+    with urllib.request.urlopen(f"{endpoint}/gchain-api/changes", timeout=timeout) as answer:  # noqa: S310 - loopback
+        found: dict[str, Any] = json.load(answer)
+    return found
 
 
 def _refuse_taken_port(port: int) -> None:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from gchain.errors import HostError, SandboxError
 from gchain.sandbox import remains, reserved_ports, slots
+from gchain.sandbox.cloud_process import read_changes
 from gchain.sandbox.detached import start_detached
 from gchain.sandbox.faults import Faults
 from gchain.sandbox.hosts.base import ensure_base_image
@@ -221,8 +222,7 @@ class Sandbox:
     def converged(self, deadline: float = 15.0) -> dict[str, Any]:
         """Wait until everything that the cloud was told so far is applied."""
         end = time.monotonic() + deadline
-        with urllib.request.urlopen(f"{self.layout.endpoint}/gchain-api/changes", timeout=10) as answer:  # noqa: S310
-            wanted = json.load(answer)["changes"]
+        wanted = read_changes(self.layout.endpoint, timeout=10)["changes"]
         while time.monotonic() < end:
             status = self.status()
             if status and status["reconciler"]["applied"] >= wanted:
