@@ -38,7 +38,7 @@ class Settings:
     @property
     def region(self) -> Region:
         found = self.environment.zone.region(self.member.region)
-        assert found is not None, "gchain.environment checks that every member's region is in the zone"  # noqa: S101
+        assert found is not None  # noqa: S101 - gchain.environment checks that every member's region is in the zone
         return found
 
     @property

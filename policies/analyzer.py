@@ -42,10 +42,10 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         self._make_session = make_session
         self._session: PackSession | None = None
 
-    def Handshake(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802 (the protocol's names)
+    def Handshake(self, request: Any, context: grpc.ServicerContext) -> Any:
         return pb.AnalyzerHandshakeResponse()
 
-    def ConfigureStack(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def ConfigureStack(self, request: Any, context: grpc.ServicerContext) -> Any:
         try:
             self._session = self._make_session(request.stack, dict(request.config), request.dry_run)
         except GchainError as error:
@@ -53,13 +53,13 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"zone policy: {error}{remedy}")
         return pb.AnalyzerStackConfigureResponse()
 
-    def Configure(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def Configure(self, request: Any, context: grpc.ServicerContext) -> Any:
         return empty_pb2.Empty()
 
-    def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> Any:
         return plugin_pb2.PluginInfo(version=__version__)
 
-    def GetAnalyzerInfo(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def GetAnalyzerInfo(self, request: Any, context: grpc.ServicerContext) -> Any:
         claimed = [rule for rule in RULES.values() if Stage.PLAN in rule.entry.stages]
         policies = [
             pb.PolicyInfo(
@@ -74,16 +74,16 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         ]
         return pb.AnalyzerInfo(name=PACK_NAME, displayName="G-Chain zone", version=__version__, policies=policies)
 
-    def Analyze(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def Analyze(self, request: Any, context: grpc.ServicerContext) -> Any:
         return _response(self._configured(context).analyze(_resource(request)))
 
-    def AnalyzeStack(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def AnalyzeStack(self, request: Any, context: grpc.ServicerContext) -> Any:
         return _response(self._configured(context).analyze_stack(map(_resource, request.resources)))
 
-    def Remediate(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def Remediate(self, request: Any, context: grpc.ServicerContext) -> Any:
         return pb.RemediateResponse()
 
-    def Cancel(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def Cancel(self, request: Any, context: grpc.ServicerContext) -> Any:
         return empty_pb2.Empty()
 
     def _configured(self, context: grpc.ServicerContext) -> PackSession:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -204,7 +205,7 @@ def allow(
         )
 
 
-def _acl_entry(rule: rules.AclRule) -> dict[str, object]:
+def _acl_entry(rule: rules.AclRule) -> dict[str, Any]:
     return {
         "rule_no": rule.number,
         "protocol": "tcp",

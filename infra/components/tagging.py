@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 import pulumi
@@ -22,14 +21,13 @@ def tagging(tags: Mapping[str, str]) -> pulumi.ResourceTransformation:
     def transform(given: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
         if not _takes_tags(type(given.resource)):
             return None
-        own: Mapping[str, Any] = given.props.get("tags") or {}
+        own: Any = given.props.get("tags") or {}
         props = {**given.props, "tags": {"Name": given.name, **tags, **own}}
         return pulumi.ResourceTransformationResult(props, given.opts)
 
     return transform
 
 
-@cache
 def _takes_tags(kind: type[pulumi.Resource]) -> bool:
     """Generated resource classes list their input properties in `_internal_init`."""
     declared = getattr(kind, "_internal_init", None)

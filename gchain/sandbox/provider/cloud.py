@@ -11,7 +11,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import botocore.session
 from botocore.awsrequest import AWSRequest
@@ -117,9 +116,7 @@ _CONFIG = Config(
 
 def _keep_host(request: AWSRequest, **_: Any) -> None:
     """The endpoint rules of S3 Control put the account in front of the host even where that is an address."""
-    scheme, address, path, query, fragment = urlsplit(request.url)
-    account = request.headers["x-amz-account-id"]
-    request.url = urlunsplit((scheme, address.removeprefix(f"{account}."), path, query, fragment))
+    request.url = str(request.url).replace(f"://{request.headers['x-amz-account-id']}.", "://", 1)
 
 
 class RefusedError(CloudError):

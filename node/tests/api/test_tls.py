@@ -6,7 +6,6 @@ import datetime as dt
 import socket
 import ssl
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -127,15 +126,14 @@ def test_a_members_client_is_known_until_the_member_is_gone(treasury: Agency, di
     store.set_issuers({"treasury": treasury.pem, "interior": interior.pem})
     store.refresh()
     presents = interior.leaf(client=True)
-    client: Callable[[], ssl.SSLContext] = lambda: client_of(treasury, tmp_path, presents)  # noqa: E731
-    certificate = handshake(store, client())
+    certificate = handshake(store, client_of(treasury, tmp_path, presents))
     assert certificate is not None
     assert store.trust.member_of(certificate, NOW) == "interior"
     assert store.trust.member_of(certificate, NOW + dt.timedelta(days=2)) is None
     store.set_issuers({"treasury": treasury.pem})
     assert store.trust.member_of(certificate, NOW) is None
     with pytest.raises(OSError, match=r"."):
-        handshake(store, client())
+        handshake(store, client_of(treasury, tmp_path, presents))
 
 
 def test_a_strangers_client_certificate_ends_the_handshake(treasury: Agency, directory: Path, tmp_path: Path) -> None:
