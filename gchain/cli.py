@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from typing import Annotated
@@ -13,6 +12,7 @@ from rich.console import Console
 from gchain import __version__
 from gchain.errors import GchainError
 from gchain.workspace import REPOSITORY, cache_directory
+from gchain_node.command_tree import compose
 from gchain_node.errors import NodeError
 
 __all__ = ["main"]
@@ -30,31 +30,6 @@ _COMMANDS = {
     "verify": ("gchain_node.proof.cli:verify", "verify a receipt offline"),
     "toolchain": ("gchain.toolchain.cli:app", "the programs that the kit builds: install, list"),
 }
-
-
-def _asked_for(arguments: list[str]) -> str | None:
-    return next((word for word in arguments if not word.startswith("-")), None)
-
-
-def _nothing() -> None:
-    """A command that was not asked for: it only lends its name to the list of commands."""
-
-
-def _compose(arguments: list[str]) -> typer.Typer:
-    """The command tree with the one sub-command loaded that `arguments` name: loading all takes seconds."""
-    app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-    app.callback()(_root)
-    for name, (target, help_text) in _COMMANDS.items():
-        if name != _asked_for(arguments):
-            app.command(name, help=help_text)(_nothing)
-            continue
-        module, _, attribute = target.partition(":")
-        found = getattr(importlib.import_module(module), attribute)
-        if isinstance(found, typer.Typer):
-            app.add_typer(found, name=name)
-        else:
-            app.command(name)(found)
-    return app
 
 
 def _print_version(wanted: bool) -> None:
@@ -81,7 +56,7 @@ def main() -> None:
     """Run the CLI; the only place where an error becomes an exit code."""
     _prepare_path()
     try:
-        _compose(sys.argv[1:])()
+        compose(_COMMANDS, _root, sys.argv[1:])()
     except (GchainError, NodeError) as error:
         console = Console(stderr=True, highlight=False, soft_wrap=True)
         console.print(f"gchain: {error}", style="red", markup=False)

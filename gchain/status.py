@@ -14,8 +14,7 @@ from rich.table import Table
 from gchain.consortium.ledger import Node, nodes
 from gchain.environment import Environment, load
 from gchain.sandbox.sandbox import Sandbox
-from gchain.stacks.site import workspace_of
-from gchain.workspace import Workspace
+from gchain.workspace import Workspace, workspace_of
 
 __all__ = ["collect", "show", "status"]
 

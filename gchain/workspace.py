@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gchain.errors import ConfigurationError
 
-__all__ = ["REPOSITORY", "MemberDirectory", "Workspace", "cache_directory", "sandbox_root"]
+__all__ = ["REPOSITORY", "MemberDirectory", "Workspace", "cache_directory", "sandbox_root", "workspace_of"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 """The checkout that this program runs from: environments, infra, roles and playbooks are read from here."""
@@ -146,3 +146,8 @@ class Workspace:
         """The Pulumi stack of a member (or of `foundation`): `<environment>[.<sandbox>]-<member>`."""
         suffix = f".{self.sandbox}" if self.sandbox not in (None, "default") else ""
         return f"{self.environment}{suffix}-{member}"
+
+
+def workspace_of(environment: str, sandbox: str = "default") -> Workspace:
+    """The working directory of an environment on this machine; `sandbox` names one of the sandboxes."""
+    return Workspace.of_sandbox(sandbox) if environment == "sandbox" else Workspace.of_environment(environment)

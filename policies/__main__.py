@@ -17,7 +17,7 @@ import grpc
 from pulumi.runtime.proto import analyzer_pb2_grpc
 
 from gchain import environment
-from gchain.workspace import Workspace
+from gchain.workspace import workspace_of
 from policies.analyzer import Analyzer
 from policies.errors import PolicyError
 from policies.pack import PackSession
@@ -51,13 +51,9 @@ def _evidence_directory(stack: str, name: str, member: str) -> Path | None:
     """Where the last update's record goes: `$GCHAIN_EVIDENCE`, else the member's directory in an existing workspace."""
     if configured := os.environ.get("GCHAIN_EVIDENCE"):
         return Path(configured)
-    if name == "sandbox":
-        prefix = stack.rpartition("-")[0] if stack.endswith("-foundation") else stack
-        sandbox = prefix.partition(".")[2].removesuffix(f"-{member}") or "default"
-        workspace = Workspace.of_sandbox(sandbox)
-    else:
-        workspace = Workspace.of_environment(name)
-    directory = workspace.member(member)
+    prefix = stack.rpartition("-")[0] if stack.endswith("-foundation") else stack
+    sandbox = prefix.partition(".")[2].removesuffix(f"-{member}") or "default"
+    directory = workspace_of(name, sandbox).member(member)
     return directory.evidence if directory.root.is_dir() else None
 
 

@@ -24,7 +24,7 @@ from gchain.errors import GchainError
 from gchain.stacks import stack_file
 from gchain.stacks.automation import StackRun
 from gchain.stacks.site import FOUNDATION, Site, site
-from gchain.workspace import REPOSITORY, Workspace
+from gchain.workspace import REPOSITORY, Workspace, workspace_of
 from policies.engine import evaluate
 from policies.errors import SourceError
 from policies.graph import Graph
@@ -284,7 +284,7 @@ def check(
 ) -> None:
     """Judge one member's estate at all six stages; exit code 0, 10 (a critical rule fails) or 11 (is not known)."""
     loaded = environments.load(environment)
-    workspace = Workspace.of_sandbox(name) if environment == "sandbox" else Workspace.of_environment(environment)
+    workspace = workspace_of(environment, name)
     console = Console(stderr=True)
     with console.status("judging") as status:
         document = look(loaded, workspace, member, progress=lambda text: status.update(text)).report()

@@ -11,7 +11,7 @@ from rich.console import Console
 from gchain import environment
 from gchain.environment.loading import directory
 from gchain.environment.schema import publish
-from gchain.workspace import REPOSITORY
+from gchain.workspace import REPOSITORY, workspace_of
 
 __all__ = ["app"]
 
@@ -56,7 +56,7 @@ def schema(to: Annotated[Path | None, typer.Option(help="directory to write to")
 def bootstrap(name: _Name, member: _Members = None, sandbox: _SandboxName = "default") -> None:
     """Make each member's backend bucket, its key and the administrator key, with that member's own credentials."""
     from gchain.stacks.bootstrap import bootstrap as make_backend
-    from gchain.stacks.site import site, workspace_of
+    from gchain.stacks.site import site
 
     found = environment.load(name)
     workspace = workspace_of(name, sandbox)
@@ -73,6 +73,6 @@ def use(
 ) -> None:
     """Print what a shell needs for plain `pulumi` in infra/: eval "$(gchain env use NAME --member MEMBER)"."""
     from gchain.stacks.hand import hand_over
-    from gchain.stacks.site import site, workspace_of
+    from gchain.stacks.site import site
 
     print(hand_over(site(environment.load(name), workspace_of(name, sandbox), member), peers_open=peers))

@@ -9,8 +9,8 @@ import typer
 
 from gchain.environment import load
 from gchain.hosts import wheelhouse
-from gchain.hosts.members import workspace_of
 from gchain.hosts.playbook import Outcome, prepare_member, run_playbook
+from gchain.workspace import workspace_of
 
 __all__ = ["app"]
 
@@ -29,7 +29,7 @@ def _run(
     playbook: str, environment: str, sandbox: str, member: str, extra: dict[str, object], *, check: bool = False
 ) -> None:
     load(environment).member(member)
-    workspace = workspace_of(environment, sandbox if environment == "sandbox" else None)
+    workspace = workspace_of(environment, sandbox)
     outcome = run_playbook(workspace, member, playbook, extra, lambda text: print(f"  {text}", flush=True), check=check)
     _report(outcome)
 
@@ -111,7 +111,7 @@ def inventory(
 ) -> None:
     """Write the member's inventory file and print its path, for `ansible-playbook -i` by hand."""
     load(environment).member(member)
-    print(prepare_member(workspace_of(environment, sandbox if environment == "sandbox" else None), member))
+    print(prepare_member(workspace_of(environment, sandbox), member))
 
 
 @app.command("wheelhouse")

@@ -8,11 +8,7 @@ from gchain.hosts.inventory import Inventory, describe, read_outputs
 from gchain.stacks.site import endpoint_of, site
 from gchain.workspace import Workspace
 
-__all__ = ["load", "workspace_of"]
-
-
-def workspace_of(environment: str, sandbox: str | None) -> Workspace:
-    return Workspace.of_sandbox(sandbox) if sandbox else Workspace.of_environment(environment)
+__all__ = ["load"]
 
 
 def load(environment: str, sandbox: str | None, member: str) -> Inventory:
@@ -21,7 +17,8 @@ def load(environment: str, sandbox: str | None, member: str) -> Inventory:
     Raises:
         GchainError: environment, outputs, credentials, consoles or wheelhouse are missing or wrong; it says which.
     """
-    workspace = workspace_of(environment, sandbox)
+    # An inventory file that names no sandbox speaks of the environment's own workspace.
+    workspace = Workspace.of_sandbox(sandbox) if sandbox else Workspace.of_environment(environment)
     loaded = environments.load(environment)
     here = site(loaded, workspace, member)
     outputs = read_outputs(here.directory.root / "outputs.json")

@@ -11,8 +11,7 @@ from rich.console import Console
 
 from gchain.environment import load
 from gchain.stacks.automation import Changes, StackRun
-from gchain.stacks.site import workspace_of
-from gchain.workspace import REPOSITORY
+from gchain.workspace import REPOSITORY, workspace_of
 
 __all__ = ["app", "up"]
 

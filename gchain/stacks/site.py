@@ -13,7 +13,7 @@ from gchain.errors import ConfigurationError
 from gchain.sandbox.layout import Layout, Plan
 from gchain.workspace import MemberDirectory, Workspace, cache_directory
 
-__all__ = ["FOUNDATION", "Site", "endpoint_of", "site", "workspace_of"]
+__all__ = ["FOUNDATION", "Site", "endpoint_of", "site"]
 
 FOUNDATION = "foundation"
 
@@ -97,11 +97,6 @@ def site(environment: Environment, workspace: Workspace, name: str) -> Site:
             remedy="write the account's access key there (profile [default], mode 0600); a sandbox does so by itself",
         )
     return found
-
-
-def workspace_of(environment: str, sandbox: str = "default") -> Workspace:
-    """The working directory of an environment on this machine; `sandbox` names one of the sandboxes."""
-    return Workspace.of_sandbox(sandbox) if environment == "sandbox" else Workspace.of_environment(environment)
 
 
 def endpoint_of(workspace: Workspace) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import sys
@@ -11,6 +10,7 @@ from typing import Annotated
 import typer
 
 from gchain_node import __version__
+from gchain_node.command_tree import compose
 from gchain_node.errors import NodeError
 
 __all__ = ["main"]
@@ -31,31 +31,6 @@ _COMMANDS = {
     "signer": ("gchain_node.signer.cli:app", "the validator's remote signer"),
     "tls": ("gchain_node.tls_cli:app", "TLS certificates issued by the member's token"),
 }
-
-
-def _asked_for(arguments: list[str]) -> str | None:
-    return next((word for word in arguments if not word.startswith("-")), None)
-
-
-def _nothing() -> None:
-    """A command that was not asked for: it only lends its name to the list of commands."""
-
-
-def _compose(arguments: list[str]) -> typer.Typer:
-    """The command tree with the one sub-command loaded that `arguments` name."""
-    app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-    app.callback()(_root)
-    for name, (target, help_text) in _COMMANDS.items():
-        if name != _asked_for(arguments):
-            app.command(name, help=help_text)(_nothing)
-            continue
-        module, _, attribute = target.partition(":")
-        found = getattr(importlib.import_module(module), attribute)
-        if isinstance(found, typer.Typer):
-            app.add_typer(found, name=name, help=help_text)
-        else:
-            app.command(name)(found)
-    return app
 
 
 def _print_version(wanted: bool) -> None:
@@ -80,7 +55,7 @@ def main() -> None:
     for talkative in ("httpx", "uvicorn.error"):  # a line for each poll of the engine says nothing
         logging.getLogger(talkative).setLevel(logging.WARNING)
     try:
-        _compose(sys.argv[1:])()
+        compose(_COMMANDS, _root, sys.argv[1:])()
     except NodeError as error:
         print(f"gchain-node: {error}", file=sys.stderr)
         if error.remedy:

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from gchain import environment as environments
-from gchain.workspace import Workspace
+from gchain.workspace import Workspace, workspace_of
 from policies import check, signing, waivers
 from policies.errors import ReportError
 from policies.officers import read_envelope
@@ -25,10 +25,6 @@ _out = Console()
 _Environment = Annotated[str, typer.Option("--environment", "-e", help="name of the environment")]
 _Sandbox = Annotated[str, typer.Option("--name", help="name of the sandbox (environment sandbox only)")]
 _Member = Annotated[str, typer.Option("--member", "-m", help="the member whose estate to judge")]
-
-
-def _workspace(environment: str, name: str) -> Workspace:
-    return Workspace.of_sandbox(name) if environment == "sandbox" else Workspace.of_environment(environment)
 
 
 def envelopes(workspace: Workspace) -> dict[str, dict[str, Any]]:
@@ -99,7 +95,7 @@ def attest(
     days: Annotated[int, typer.Option(help="how long the statements hold")] = 30,
 ) -> None:
     """Sign, as an officer, what the zone file declares of the member's operators and pipeline."""
-    for path in signing.attest(environments.load(environment), _workspace(environment, name), member, days=days):
+    for path in signing.attest(environments.load(environment), workspace_of(environment, name), member, days=days):
         _out.print(str(path))
 
 
@@ -117,7 +113,7 @@ def waive(
 ) -> None:
     """Sign, as an officer, a waiver of one rule on one resource."""
     document = waivers.draft(member, rule, resource, reason=reason, compensating_control=control, days=days)
-    loaded, workspace = environments.load(environment), _workspace(environment, name)
+    loaded, workspace = environments.load(environment), workspace_of(environment, name)
     for path in signing.waive(loaded, workspace, member, [document], officers=officer or ()):
         _out.print(str(path))
 
@@ -126,14 +122,14 @@ def waive(
 def merge(environment: _Environment = "sandbox", name: _Sandbox = "default") -> None:
     """Merge the signed member reports into the consortium report."""
     environments.load(environment)
-    document = merge_reports(_workspace(environment, name))
+    document = merge_reports(workspace_of(environment, name))
     _summary(document)
 
 
 @app.command()
 def verify(environment: _Environment = "sandbox", name: _Sandbox = "default") -> None:
     """Recompute the consortium report offline from the signed member reports and genesis."""
-    document = verify_report(_workspace(environment, name))
+    document = verify_report(workspace_of(environment, name))
     _out.print(f"the report is the merge of {len(document['members'])} signed member reports")
     _summary(document)
 
