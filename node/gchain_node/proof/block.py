@@ -81,17 +81,6 @@ class Header:
 
     def hash(self) -> bytes:
         """The block's hash: the root over its 14 encoded fields (types/block.go, Header.Hash)."""
-        tail = (
-            self.last_commit_hash,
-            self.data_hash,
-            self.validators_hash,
-            self.next_validators_hash,
-            self.consensus_hash,
-            self.app_hash,
-            self.last_results_hash,
-            self.evidence_hash,
-            self.proposer_address,
-        )
         return merkle.root(
             [
                 self._version(),
@@ -99,19 +88,16 @@ class Header:
                 wire.varint(1, self.height),
                 wire.timestamp(self.time_ns),
                 self.last_block_id.encode(),
-                *(wire.bytes_field(1, value) for value in tail),
+                *(wire.bytes_field(1, value) for value in self._tail()),
             ]
         )
 
     def _version(self) -> bytes:
         return wire.varint(1, self.version_block) + wire.varint(2, self.version_app)
 
-    def encode(self) -> bytes:
-        """The protobuf message `Header`, as it stands in a block's bytes."""
-        head = wire.message(1, self._version(), always=True) + wire.bytes_field(2, self.chain_id.encode())
-        head += wire.varint(3, self.height) + wire.message(4, wire.timestamp(self.time_ns), always=True)
-        head += wire.message(5, self.last_block_id.encode(), always=True)
-        tail = (
+    def _tail(self) -> tuple[bytes, ...]:
+        """Fields 6 to 14, in their order: all of them are plain bytes."""
+        return (
             self.last_commit_hash,
             self.data_hash,
             self.validators_hash,
@@ -122,7 +108,13 @@ class Header:
             self.evidence_hash,
             self.proposer_address,
         )
-        return head + b"".join(wire.bytes_field(number, value) for number, value in enumerate(tail, 6))
+
+    def encode(self) -> bytes:
+        """The protobuf message `Header`, as it stands in a block's bytes."""
+        head = wire.message(1, self._version(), always=True) + wire.bytes_field(2, self.chain_id.encode())
+        head += wire.varint(3, self.height) + wire.message(4, wire.timestamp(self.time_ns), always=True)
+        head += wire.message(5, self.last_block_id.encode(), always=True)
+        return head + b"".join(wire.bytes_field(number, value) for number, value in enumerate(self._tail(), 6))
 
 
 @dataclass(frozen=True, slots=True)
