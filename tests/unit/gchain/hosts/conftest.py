@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import json
-import secrets
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import botocore.session
 import pytest
 
 from gchain.workspace import Workspace
+from tests.local_cloud import REGION, RunningCloud, running_cloud
 
-REGION = "eu-central-1"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGV09zYe6FZl0kDOZAe3PGAui9Z4nWeHCv0nu"
 CONSOLE = f"""\r
 Debian GNU/Linux 12\r
@@ -34,40 +27,18 @@ rebooting\r
 
 
 @dataclass(frozen=True)
-class Cloud:
-    """A running local cloud; `consoles` holds `<instance id>/console.log`."""
-
-    url: str
-    token: str
-    consoles: Path
-
-    def client(self, service: str, account: str) -> Any:
-        """A client of the cloud company, which may act in any account."""
-        session = botocore.session.Session()
-        session.set_credentials("company", "company")
-        made = session.create_client(service, region_name=REGION, endpoint_url=self.url)
-
-        def as_company(request: Any, **_: Any) -> None:
-            request.headers["x-gchain-company"] = self.token
-            request.headers["x-moto-account-id"] = account
-
-        made.meta.events.register("before-sign.*.*", as_company)
-        return made
+class Cloud(RunningCloud):
+    """A running local cloud in which members have accounts and instances have consoles."""
 
     def open_account(self, account: str, credentials: Path) -> None:
         """The member's own key, as the sandbox gives it out."""
-        iam = self.client("iam", account)
-        user = f"platform-{secrets.token_hex(4)}"
-        iam.create_user(UserName=user)
-        key = iam.create_access_key(UserName=user)["AccessKey"]
+        key, secret = self.new_key(account)
         credentials.parent.mkdir(parents=True)
-        credentials.write_text(
-            f"[default]\naws_access_key_id = {key['AccessKeyId']}\naws_secret_access_key = {key['SecretAccessKey']}\n"
-        )
+        credentials.write_text(f"[default]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n")
 
     def start_instance(self, account: str, console: str) -> str:
         """The id of a new instance whose console reads `console`."""
-        ec2 = self.client("ec2", account)
+        ec2 = self.company("ec2", account)
         made = ec2.run_instances(ImageId="ami-0d0c0de1200000001", MinCount=1, MaxCount=1, InstanceType="m6i.large")
         instance = str(made["Instances"][0]["InstanceId"])
         (self.consoles / instance).mkdir()
@@ -77,33 +48,8 @@ class Cloud:
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    directory = tmp_path_factory.mktemp("cloud")
-    token, consoles = directory / "token", directory / "consoles"
-    token.write_text(secrets.token_hex())
-    consoles.mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    command = [sys.executable, "-m", "gchain.sandbox.cloud", "--port", str(port), "--company-token", str(token)]
-    with (directory / "log").open("wb") as log:
-        process = subprocess.Popen([*command, "--consoles", str(consoles)], stdout=log, stderr=subprocess.STDOUT)
-    try:
-        _wait(process, f"http://127.0.0.1:{port}", directory / "log")
-        yield Cloud(f"http://127.0.0.1:{port}", token.read_text(), consoles)
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-
-
-def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(f"{url}/gchain-api/changes"):  # noqa: S310 (loopback)
-                return
-        except OSError:
-            time.sleep(0.05)
-    pytest.fail(f"the local cloud did not answer within 60 s: {log.read_text()[-2000:]}")
+    with running_cloud(tmp_path_factory.mktemp("cloud")) as running:
+        yield Cloud(running.url, running.consoles, running.token)
 
 
 @pytest.fixture
