@@ -122,8 +122,8 @@ The four hosts together: {total:.0f} MiB of proportional set size.
 
 ## Transactions
 
-Open load for {seconds:.0f} s on one node's engine, at most 128 unanswered; a transaction counts when a block has it. Ours:
-P-256 signed records on the sandbox's four hosts, every signature verified on each, state proofs on. Beside it, in the same run: four
+Open load for {seconds:.0f} s on one engine, at most 128 unanswered; a transaction counts when a block has it. Ours:
+P-256 signed records on the four hosts, every signature verified on each, state proofs on. Beside it, in one run: four
 validators of the same CometBFT with its built-in Go key-value app, transactions of the same size, on loopback, both
 with a commit timeout of 500 ms. The hosts' engines, nodes and signers share two cores with the load.
 

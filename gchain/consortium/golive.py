@@ -20,7 +20,7 @@ from gchain_node.client import Outcome
 from gchain_node.modules.golive import subject_bytes, table_bytes
 from gchain_node.officer import approve as sign_approval
 
-__all__ = ["Proposal", "approve", "collect_approvals", "propose", "submit"]
+__all__ = ["Proposal", "approve", "collect_approvals", "propose", "read_proposal", "read_table", "submit"]
 
 _OPEN_FOR = 5_000
 """Blocks for which an approval holds: more than an hour at a block a second, so that officers can meet."""
@@ -46,6 +46,17 @@ def propose(workspace: Workspace, node: Node, rows: Sequence[dict[str, Any]]) ->
     (workspace.public / "go-live-table.json").write_bytes(proposal.table)
     (workspace.public / "go-live-subject.json").write_bytes(proposal.subject)
     return proposal
+
+
+def read_proposal(workspace: Workspace) -> Proposal:
+    """The proposal among the public files. Raises `ConsortiumError` when there is none."""
+    try:
+        table = (workspace.public / "go-live-table.json").read_bytes()
+        return Proposal(table, (workspace.public / "go-live-subject.json").read_bytes())
+    except OSError as error:
+        raise ConsortiumError(
+            f"no proposal: {error}", remedy="the convenor makes it: gchain consortium propose"
+        ) from error
 
 
 def approve(workspace: Workspace, member: Member, proposal: Proposal) -> str:

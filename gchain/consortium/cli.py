@@ -1,0 +1,103 @@
+"""`gchain consortium`: officers' keys, the agreed genesis, approvals, go-live, records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gchain.consortium import genesis, golive, records
+from gchain.consortium.ledger import Node, nodes
+from gchain.consortium.officers import make_officers
+from gchain.consortium.trust import write_trust
+from gchain.environment import Environment, load
+from gchain.errors import ConsortiumError
+from gchain.workspace import Workspace, workspace_of
+
+__all__ = ["app"]
+
+app = typer.Typer(help=__doc__, no_args_is_help=True)
+
+_Environment = Annotated[str, typer.Option("--environment", "-e", help="name of the environment")]
+_Sandbox = Annotated[str, typer.Option("--name", help="name of the sandbox (environment sandbox only)")]
+_Member = Annotated[str, typer.Option("--member", "-m", help="the member on whose behalf")]
+
+
+def _open(environment: str, sandbox: str) -> tuple[Environment, Workspace]:
+    return load(environment), workspace_of(environment, sandbox)
+
+
+def _node(environment: Environment, workspace: Workspace, member: str) -> Node:
+    environment.member(member)
+    return next(node for node in nodes(environment, workspace) if node.member == member)
+
+
+@app.command()
+def officers(member: _Member, environment: _Environment = "sandbox", name: _Sandbox = "default") -> None:
+    """Make the keys of a member's officers in their own tokens, on this machine; safe to repeat."""
+    loaded, workspace = _open(environment, name)
+    for label in make_officers(loaded, workspace, loaded.member(member)):
+        print(f"{member}/{label}")
+
+
+@app.command("genesis")
+def build_genesis(environment: _Environment = "sandbox", name: _Sandbox = "default") -> None:
+    """Build the genesis document from the members' contributions, once; print its digest."""
+    print(genesis.build(*_open(environment, name)))
+
+
+@app.command()
+def accept(member: _Member, environment: _Environment = "sandbox", name: _Sandbox = "default") -> None:
+    """Build genesis again from this member's own files, compare, and accept its digest for this member's hosts."""
+    loaded, workspace = _open(environment, name)
+    print(genesis.accept(loaded, workspace, member))
+    write_trust(workspace)
+
+
+@app.command()
+def propose(environment: _Environment = "sandbox", name: _Sandbox = "default") -> None:
+    """Put the consortium report's table to the officers: write what they sign, as the ledger is now."""
+    loaded, workspace = _open(environment, name)
+    node = _node(loaded, workspace, loaded.consortium.convenor)
+    golive.propose(workspace, node, golive.read_table(workspace))
+    print(workspace.public / "go-live-subject.json")
+
+
+@app.command()
+def approve(member: _Member, environment: _Environment = "sandbox", name: _Sandbox = "default") -> None:
+    """Sign the proposal with the member's officer key. Read the report first: this is the officer's word."""
+    loaded, workspace = _open(environment, name)
+    proposal = golive.read_proposal(workspace)
+    print(f"approved by {golive.approve(workspace, loaded.member(member), proposal)}")
+
+
+@app.command("go-live")
+def go_live(environment: _Environment = "sandbox", name: _Sandbox = "default") -> None:
+    """Submit table and approvals; the ledger computes the verdict again and opens, or says why not."""
+    loaded, workspace = _open(environment, name)
+    node = _node(loaded, workspace, loaded.consortium.convenor)
+    approvals = golive.collect_approvals(loaded, workspace)
+    outcome = golive.submit(loaded, workspace, node, golive.read_proposal(workspace), approvals)
+    if outcome.code != 0:
+        raise ConsortiumError(f"the ledger refused to open: code {outcome.code}: {outcome.log}")
+    print(f"live at height {outcome.height}")
+
+
+@app.command()
+def record(
+    member: _Member,
+    record_id: Annotated[str, typer.Argument(help="the record's id; never derived from a person's data")],
+    document: Annotated[Path, typer.Argument(help="the document, which stays with the member")],
+    environment: _Environment = "sandbox",
+    name: _Sandbox = "default",
+) -> None:
+    """Commit to a document with a fresh salt, read it back with proof, and save the verified receipt."""
+    loaded, workspace = _open(environment, name)
+    try:
+        content = document.read_bytes()
+    except OSError as error:
+        raise ConsortiumError(f"{document}: {error.strerror}") from error
+    node = _node(loaded, workspace, member)
+    done = records.commit_record(workspace, loaded.member(member), node, record_id, content)
+    print(f"{record_id} committed at height {done.outcome.height}; receipt {done.receipt}")
