@@ -14,8 +14,6 @@ from typing import Any
 import cbor2
 import pytest
 import rfc8785
-from hypothesis import HealthCheck
-from hypothesis import settings as hypothesis_settings
 
 from gchain_node import contribution, genesis
 from gchain_node.app import App
@@ -28,10 +26,6 @@ from gchain_node.proof.rpc_json import parse_time, validators_from_json
 from gchain_node.store import Store
 from gchain_node.tls import make_authority
 from gchain_node.tx import Tx, sign, sign_sign1
-
-# How long an example takes says something about the machine, nothing about the decoder.
-hypothesis_settings.register_profile("ledger", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-hypothesis_settings.load_profile("ledger")
 
 NAMES = ("finance", "interior", "justice", "treasury")
 RULES = [

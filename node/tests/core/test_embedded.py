@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from typer import Typer
 from typer.testing import CliRunner
 
 from gchain_node import cli, genesis
+from gchain_node.command_tree import compose
 from gchain_node.development import DevelopmentConsortium
 from gchain_node.engine.embedded.engine import EmbeddedEngine
 from gchain_node.errors import EngineError, NotYetProvable, VerificationError
@@ -170,16 +172,20 @@ def test_a_receipt_after_a_change_of_validators_carries_the_proof_of_the_change(
         verify_receipt(receipt | {"changes": []}, running.trust)
 
 
+def _command(arguments: list[str]) -> Typer:
+    return compose(cli._COMMANDS, cli._root, arguments)
+
+
 def test_the_command_says_in_one_sentence_what_is_proven(running: Running, tmp_path: Path) -> None:
     receipt, trust = tmp_path / "receipt.json", tmp_path / "trust.json"
     receipt.write_text(json.dumps(receipt_of(running)))
     trust.write_text(json.dumps(running.trust.to_json()))
     arguments = ["verify", str(receipt), "--trust", str(trust)]
-    shown = CliRunner().invoke(cli._compose(arguments), arguments)
+    shown = CliRunner().invoke(_command(arguments), arguments)
     assert shown.exit_code == 0
     assert shown.stdout.startswith("Proven: transaction ")
     as_json = [*arguments, "--json"]
-    assert json.loads(CliRunner().invoke(cli._compose(as_json), as_json).stdout)["data"]["record"] == "second"
+    assert json.loads(CliRunner().invoke(_command(as_json), as_json).stdout)["data"]["record"] == "second"
 
 
 @pytest.mark.parametrize("lost", ["nothing", "state of the last block"])

@@ -15,7 +15,7 @@ zone = aws.Provider(
 )
 here = pulumi.ResourceOptions(provider=zone)
 archive = aws.s3.Bucket("archive", bucket="case-archive", opts=here)
-aws.s3.BucketVersioning(
+versioning = aws.s3.BucketVersioning(
     "archive",
     bucket=archive.bucket,
     versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
@@ -33,5 +33,5 @@ aws.s3.BucketReplicationConfig(
             ),
         )
     ],
-    opts=here,
+    opts=pulumi.ResourceOptions(provider=zone, depends_on=[versioning]),
 )
