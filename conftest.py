@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 
 _ROOT = Path(__file__).parent
 
-# A time limit on an example fails on a busy machine; CI draws the same examples every time, so that it fails only on a change.
+# A time limit on an example fails on a busy machine; CI draws the same examples every time: it fails only on a change.
 settings.register_profile("kit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("kit"), derandomize=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") else "kit")
