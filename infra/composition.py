@@ -245,6 +245,7 @@ def _outputs(
             "cluster_id": hsm.cluster.cluster_id if hsm else None,
             "module_path": settings.stack.hsm_module_path,
         },
+        "peers_open": settings.peers is not None,
         "public_facts": {
             "member": member.name,
             "account": member.account,

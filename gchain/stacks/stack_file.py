@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,13 @@ def path(site: Site) -> Path:
 
 
 def peers_open(site: Site) -> bool:
-    """Whether the stack is in round 2 by its file; a stack without a file is not."""
+    """Whether the stack is in round 2: by its file, else (another checkout made it) by the outputs of its last `up`."""
     target = path(site)
-    document = yaml.safe_load(target.read_text(encoding="utf-8")) if target.is_file() else {}
-    return bool((document.get("config") or {}).get("gchain:peers") == "open")
+    if target.is_file():
+        document = yaml.safe_load(target.read_text(encoding="utf-8")) or {}
+        return bool((document.get("config") or {}).get("gchain:peers") == "open")
+    outputs = site.directory.root / "outputs.json"
+    return outputs.is_file() and bool(json.loads(outputs.read_text()).get("peers_open"))
 
 
 def write(site: Site, *, peers_open: bool) -> Path:

@@ -52,3 +52,11 @@ def test_no_secret_is_in_the_file(treasury: Site) -> None:
     text = stack_file.write(treasury, peers_open=False).read_text()
     assert "AKIAEXAMPLE" not in text
     assert "PRIVATE KEY" not in text
+
+
+def test_a_stack_made_from_another_checkout_keeps_its_round(treasury: Site) -> None:
+    outputs = treasury.directory.root / "outputs.json"
+    outputs.write_text('{"peers_open": true}')
+    assert stack_file.peers_open(treasury)
+    outputs.write_text('{"peers_open": false}')
+    assert not stack_file.peers_open(treasury)
