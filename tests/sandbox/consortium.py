@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +32,7 @@ from gchain.sandbox.rollout import Rollout, infrastructure_stages
 from gchain.sandbox.sandbox import Sandbox
 from gchain.workspace import Workspace
 from gchain_node.client import Client, Outcome
+from gchain_node.errors import NodeError
 from gchain_node.modules.golive import subject_bytes, table_bytes
 from gchain_node.officer import approve
 
@@ -41,14 +43,14 @@ _FORMING_ENDS_WITH = "consortium report"
 
 
 def wait_until(what: str, condition: Callable[[], T], deadline: float = 60.0, pause: float = 0.2) -> T:
-    """The first true answer of `condition`; a connection that is refused or reset meanwhile counts as not yet."""
+    """The first true answer of `condition`; who cannot be reached or asked meanwhile counts as not yet."""
     end, seen = time.monotonic() + deadline, "nothing yet"
     while time.monotonic() < end:
         try:
             if found := condition():
                 return found
             seen = repr(found)
-        except (OSError, httpx.HTTPError, RuntimeError) as error:
+        except (OSError, httpx.HTTPError, RuntimeError, NodeError, AssertionError) as error:
             seen = repr(error)[:200]
         time.sleep(pause)
     raise AssertionError(f"waited {deadline:.0f} s for {what}; last seen: {seen}")
@@ -145,6 +147,11 @@ class Consortium:
 
     def record(self, member: str, name: str) -> Committed:
         return commit_record(self.workspace, self.member(member), self.nodes[member], name, name.encode())
+
+    @staticmethod
+    def once(name: str) -> str:
+        """A record's name that no earlier run has used in a sandbox that was kept."""
+        return f"{name}-{os.getpid()}"
 
     def app_hash(self, member: str, height: int) -> str:
         """The app hash in the header of `height`, as the member's node has it; empty while it does not have it."""

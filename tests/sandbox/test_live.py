@@ -54,7 +54,7 @@ def test_a_live_ledger_is_not_opened_again(live: Consortium) -> None:
 
 def test_every_agency_commits_a_record_at_its_own_node(live: Consortium) -> None:
     for name in live.names:
-        committed = live.record(name, f"record-of-{name}")
+        committed = live.record(name, live.once(f"record-of-{name}"))
         assert committed.outcome.code == Code.OK
         assert committed.receipt.is_file()
 
