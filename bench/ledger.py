@@ -84,6 +84,6 @@ def kvstore(*, size: int, rate: float, seconds: float, timeout_commit: str = "50
             yield head + secrets.token_hex(size)[: size - len(head)].encode()
 
     with tempfile.TemporaryDirectory() as scratch:
-        settings = {"port": 46_000, "timeout_commit": timeout_commit}
+        settings = {"port": 18_400, "timeout_commit": timeout_commit}
         with run_testnet(Path(scratch, "net"), **settings) as network:  # type: ignore[arg-type]
             return run_load(network.rpcs[:1], transactions(), rate=rate, seconds=seconds)
