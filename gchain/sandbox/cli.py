@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from gchain.environment import load
+from gchain.errors import SandboxError
 from gchain.progress import run_stages
 from gchain.sandbox.hosts.base import ensure_base_image
-from gchain.sandbox.opening import ledger_stages, opening_stages
+from gchain.sandbox.opening import FIRST_RECORD, ledger_stages, opening_stages
 from gchain.sandbox.rollout import Rollout, infrastructure_stages
 from gchain.sandbox.sandbox import Sandbox
 from gchain.stacks import stack_file
+from gchain.status import collect, show
 from gchain.toolchain import install
 from gchain.workspace import cache_directory
 
@@ -24,14 +28,28 @@ app = typer.Typer(help=__doc__, no_args_is_help=True)
 _Name = Annotated[str, typer.Option("--name", help="Name of the sandbox: several can run side by side.")]
 
 
+def _need_root() -> None:
+    if os.geteuid() != 0:
+        raise SandboxError(
+            "a sandbox makes network namespaces, mounts and containers, which needs root",
+            remedy="run it as root: sudo make sandbox",
+        )
+
+
 @app.command()
 def up(name: _Name = "default") -> None:
     """Stand up four agencies and their live ledger; safe to repeat and to resume."""
+    _need_root()
     rollout = Rollout(load("sandbox"), Sandbox(name))
     resume = "make sandbox" if name == "default" else f"make sandbox NAME={name}"
     with rollout.sandbox.exclusive():
         stages = [*infrastructure_stages(rollout), *ledger_stages(rollout), *opening_stages(rollout)]
         run_stages(rollout.sandbox.workspace, stages, resume=resume)
+    workspace = rollout.sandbox.workspace
+    print()
+    show(collect(rollout.environment, workspace), Console(soft_wrap=True))
+    receipt = workspace.receipts / f"{FIRST_RECORD}.json"
+    print(f"receipt       verify it: gchain verify {receipt} --trust {workspace.trust}")
 
 
 @app.command()
@@ -45,6 +63,7 @@ def prepare() -> None:
 @app.command()
 def down(name: _Name = "default") -> None:
     """Remove everything of the sandbox, whatever state it is in; the caches stay."""
+    _need_root()
     sandbox = Sandbox(name)
     sandbox.down()
     for path in stack_file.INFRA.glob(f"Pulumi.{sandbox.workspace.stack('*')}.yaml"):
