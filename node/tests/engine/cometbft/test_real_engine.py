@@ -6,6 +6,7 @@ import hashlib
 import json
 import signal
 import ssl
+import time
 from typing import Any
 
 import httpx
@@ -100,6 +101,18 @@ def test_a_renewed_leaf_is_served_without_a_restart(ledgers: Any) -> None:
     ledgers.wait_until("the new leaf", lambda: ssl.get_server_certificate(address).split() == from_now_on.split())
 
 
+def _once_issuers_are_known(url: str, context: ssl.SSLContext, seconds: float = 20.0) -> httpx.Response:
+    """The node takes the members' issuing certificates from the ledger's state: shortly after its first block."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return httpx.get(url, verify=context)
+        except httpx.TransportError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)
+
+
 def test_metrics_need_a_certificate_that_a_member_issued(ledgers: Any) -> None:
     ledger = ledgers.start(1)
     validator = ledger.validators[0]
@@ -109,7 +122,7 @@ def test_metrics_need_a_certificate_that_a_member_issued(ledgers: Any) -> None:
     (validator.home / "client.pem").write_bytes(leaf.private_key + leaf.certificate)
     context = validator.tls()
     context.load_cert_chain(validator.home / "client.pem")
-    answer = httpx.get(url, verify=context)
+    answer = _once_issuers_are_known(url, context)
     assert answer.status_code == 200
     assert 'gchain_phase{phase="forming"} 1.0' in answer.text
     assert "gchain_tls_leaf_expiry_seconds" in answer.text
