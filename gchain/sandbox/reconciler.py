@@ -10,11 +10,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from gchain.errors import SandboxError
 from gchain.sandbox.accounts import Company
 from gchain.sandbox.faults import Faults
 from gchain.sandbox.hosts.base import BaseImage
 from gchain.sandbox.hosts.cgroups import Cgroups
-from gchain.sandbox.hosts.console import finished, host_keys
+from gchain.sandbox.hosts.console import host_keys
 from gchain.sandbox.hosts.machine import Machine
 from gchain.sandbox.layout import Layout, Plan
 from gchain.sandbox.network import namespaces
@@ -101,13 +102,22 @@ class Reconciler:
 
     def _keep_running(self, instance: Instance) -> None:
         machine = self.machine(instance.id)
-        if machine.running or instance.id in self._busy or instance.id in self._faults.killed():
+        if machine.running:
+            self._attach(instance, machine)
+            return
+        if instance.id in self._busy or instance.id in self._faults.killed():
             return
         if machine.ended == 0:
             self._powered_off(instance, machine)
         elif self._may_boot(instance.id):
             _LOG.info("boot %s (%s)", instance.id, instance.name)
             machine.boot(instance, self._image, self._plan.host_memory_mib)
+
+    def _attach(self, instance: Instance, machine: Machine) -> None:
+        try:
+            machine.attach_volumes(instance)
+        except SandboxError as error:
+            self.problems.append(f"{instance.id}: a volume could not be attached: {error}")
 
     def _may_boot(self, instance_id: str) -> bool:
         """A host that ends again and again is left alone, and said so, instead of burning the machine."""
@@ -184,4 +194,4 @@ class Reconciler:
             return "stopped" if instance.state in ("stopping", "stopped") else "down"
         if self._cgroups.frozen(instance.id):
             return "frozen"
-        return "up" if finished(machine.console_since_boot()) else "booting"
+        return "up" if machine.up(instance) else "booting"

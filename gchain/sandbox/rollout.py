@@ -112,5 +112,6 @@ def _round_2(rollout: Rollout, log: StageLog) -> str:
 
 def _hosts(rollout: Rollout) -> str:
     count = sum(len(member.hosts) for member in rollout.members)
+    rollout.sandbox.converged()  # what was attached to an instance last is known, too
     hosts = rollout.sandbox.wait_for_hosts(count)
     return ", ".join(f"{host['name']} {host['address']}" for host in hosts)

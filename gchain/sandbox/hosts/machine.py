@@ -13,7 +13,7 @@ from gchain.errors import SandboxError
 from gchain.sandbox.detached import start_detached
 from gchain.sandbox.hosts.base import BaseImage
 from gchain.sandbox.hosts.cgroups import Cgroups
-from gchain.sandbox.hosts.console import CONSOLE_FILE
+from gchain.sandbox.hosts.console import CONSOLE_FILE, finished
 from gchain.sandbox.hosts.seed import sow
 from gchain.sandbox.layout import Layout
 from gchain.sandbox.network.state import Instance, Subnet, Volume, Vpc
@@ -79,8 +79,6 @@ class Machine:
             (self.directory / name).mkdir(parents=True, exist_ok=True)
         (self.directory / "upper").chmod(0o755)
         sow(self.directory / "upper", instance, subnet, vpc)
-        for volume in instance.data_volumes:
-            _make_volume(self._image(volume), volume.gib)
         self._layer.write_text(layer)
         self.console.touch(mode=0o600)
         (self.directory / "ready").touch()
@@ -99,7 +97,7 @@ class Machine:
         (self.directory / "boot-offset").write_text(str(self.console.stat().st_size))
         procs = self.cgroups.make_host(self.id, memory_mib)
         supervisor = self.cgroups.make(f"{self.id}.sup") / "cgroup.procs"
-        volumes = zip(instance.data_volumes, _mount_points(instance), strict=True)
+        self._note_volumes(self._wanted_volumes(instance))
         settings = {
             "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
             "LOWER": ":".join([layer, str(image.root)] if layer else [str(image.root)]),
@@ -108,10 +106,51 @@ class Machine:
             "PROCS": " ".join(str(path) for path in procs),
             "NETNS": self.layout.host_namespace(self.id),
             "MACHINE": self.id,
-            "VOLUMES": "\n".join(f"{self._image(volume)} {point}" for volume, point in volumes),
         }
         command = ["unshare", "--mount", "--propagation", "slave", str(_SUPERVISOR)]
         start_detached(command, supervisor, env=settings)
+
+    def _wanted_volumes(self, instance: Instance) -> list[str]:
+        """Lines "image mountpoint" of the volumes that the cloud has attached; a new volume's image is made."""
+        lines = []
+        for volume, point in zip(instance.data_volumes, _mount_points(instance), strict=True):
+            image = self._image(volume)
+            if not image.exists():
+                _make_volume(image, volume.gib)
+            lines.append(f"{image} {point}")
+        return lines
+
+    def _note_volumes(self, lines: list[str]) -> None:
+        draft = self._volumes.with_suffix(".new")
+        draft.write_text("".join(f"{line}\n" for line in lines))
+        draft.rename(self._volumes)
+
+    @property
+    def _volumes(self) -> Path:
+        """What the supervisor mounts at each boot, and what the running host has."""
+        return self.directory / "volumes"
+
+    def _late_volumes(self, instance: Instance) -> list[str]:
+        """Volumes that were attached after the host had started."""
+        if not self._volumes.exists():
+            return []
+        noted = self._volumes.read_text().splitlines()
+        return [line for line in self._wanted_volumes(instance) if line not in noted]
+
+    def up(self, instance: Instance) -> bool:
+        """Whether the host said that it can be reached, and has every volume that the cloud attached."""
+        return finished(self.console_since_boot()) and not self._late_volumes(instance)
+
+    def attach_volumes(self, instance: Instance) -> None:
+        """Mount in the running host what the cloud has attached since it started, once its boot has ended."""
+        late = self._late_volumes(instance)
+        leader = self._leader() if late and finished(self.console_since_boot()) else None
+        if leader is None:
+            return
+        for line in late:
+            image, _, point = line.partition(" ")
+            _mount_inside(leader, image, point)
+            self._note_volumes([*self._volumes.read_text().splitlines(), line])
 
     def stop(self, deadline: float = 20.0) -> None:
         """Shut the host down as its power button would; after the deadline, pull the plug."""
@@ -160,13 +199,32 @@ def _mount_points(instance: Instance) -> list[str]:
 
 def _make_volume(image: Path, gib: int) -> None:
     """A sparse file with a file system: its size is a real limit, and costs the machine only what is written."""
-    with image.open("wb") as handle:
+    draft = image.with_suffix(".new")
+    with draft.open("wb") as handle:
         handle.truncate(gib * 1024**3)
-    done = subprocess.run(
-        ["mkfs.ext4", "-q", "-E", "lazy_itable_init=1,lazy_journal_init=1", "-m", "0", str(image)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    _run("mkfs.ext4", "-q", "-E", "lazy_itable_init=1,lazy_journal_init=1", "-m", "0", str(draft))
+    draft.rename(image)
+
+
+_MOUNT_INSIDE = (
+    'mkdir -p "$1" && mknod /dev/.volume b "${2%:*}" "${2#*:}" && mount -o noatime /dev/.volume "$1"; '
+    "status=$?; rm -f /dev/.volume; exit $status"
+)
+
+
+def _mount_inside(leader: int, image: str, point: str) -> None:
+    """Mount an image in the host whose pid 1 is `leader`. The loop device goes when the host's mount does."""
+    loop = _run("losetup", "--find", "--show", image)
+    try:
+        number = _run("lsblk", "--nodeps", "--noheadings", "--output", "MAJ:MIN", loop)
+        enter = ["nsenter", f"--target={leader}", "--mount", "--"]
+        _run(*enter, "sh", "-c", _MOUNT_INSIDE, "sh", point, number)
+    finally:
+        _run("losetup", "--detach", loop)
+
+
+def _run(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise SandboxError(f"mkfs.ext4 {image} ended with {done.returncode}: {done.stderr.strip()}")
+        raise SandboxError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.strip()}")
+    return done.stdout.strip()

@@ -201,3 +201,32 @@ def test_user_data_runs_on_the_first_boot(estate: Any) -> None:
     _answers(alpha, "a5")
     assert alpha.ssh("a5", "hostname -f; ls /srv").stdout.split() == ["a5.ledger.test", "from-user-data"]
     alpha.ec2.terminate_instances(InstanceIds=[alpha.hosts.pop("a5")])
+
+
+def test_a_volume_that_is_attached_while_the_host_runs_is_mounted_and_there_again_when_it_was_off(estate: Any) -> None:
+    alpha = estate.alpha
+    launched = alpha.ec2.run_instances(
+        ImageId="ami-0123456789abcdef0",
+        MinCount=1,
+        MaxCount=1,
+        SubnetId=estate.second_subnet,
+        SecurityGroupIds=[alpha.group],
+        KeyName="operators",
+    )
+    alpha.hosts["a6"] = launched["Instances"][0]["InstanceId"]
+    _state(estate, "a6", "up")
+    _answers(alpha, "a6")
+    assert alpha.ssh("a6", "mountpoint -q /var/lib/gchain").returncode != 0
+    zone = launched["Instances"][0]["Placement"]["AvailabilityZone"]
+    volume = alpha.ec2.create_volume(AvailabilityZone=zone, Size=1)["VolumeId"]
+    alpha.ec2.attach_volume(VolumeId=volume, InstanceId=alpha.hosts["a6"], Device="/dev/sdf")
+    estate.sandbox.converged()
+    _state(estate, "a6", "up")
+    assert alpha.ssh("a6", "mountpoint -q /var/lib/gchain && sudo touch /var/lib/gchain/kept && sync").returncode == 0
+    estate.sandbox.kill_host(alpha.hosts["a6"])
+    _state(estate, "a6", "down")
+    estate.sandbox.revive_host(alpha.hosts["a6"])
+    _state(estate, "a6", "up")
+    _answers(alpha, "a6")
+    assert alpha.ssh("a6", "mountpoint -q /var/lib/gchain && ls /var/lib/gchain/kept").returncode == 0
+    alpha.ec2.terminate_instances(InstanceIds=[alpha.hosts.pop("a6")])
