@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from gchain.environment import load
+from gchain.sandbox import slots
 from gchain.sandbox.cli import down
 from gchain.sandbox.rollout import Rollout
 from gchain.sandbox.sandbox import Sandbox
@@ -38,13 +39,14 @@ def _consortium() -> Iterator[Consortium]:
     if os.geteuid() != 0:
         pytest.skip("real hosts need root")
     made = Consortium(Rollout(load("sandbox"), Sandbox(NAME)))
-    if not KEEP and made.sandbox.exists:
-        down(NAME)  # left behind by a run that was killed
-    try:
-        yield made
-    finally:
-        if not KEEP:
-            down(NAME)
+    with slots.exclusive(f"{NAME}-tests"):  # two test runs at once need two names
+        if not KEEP and made.sandbox.exists:
+            down(NAME)  # left behind by a run that was killed
+        try:
+            yield made
+        finally:
+            if not KEEP:
+                down(NAME)
 
 
 @pytest.fixture(scope="session")
