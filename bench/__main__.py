@@ -111,8 +111,8 @@ before figures. Nothing here is asserted in a test.
 ## What a first run adds
 
 Measured once by hand on 2026-11-23 on such a machine, not by `make bench`: `go build` with an empty Go cache took
-187 s for the Pulumi engine, 15 s for its language host and 25 s for CometBFT; the base image took 60 to 180 s (load from other
-work), `make kit` in a fresh clone 121 s. All of it is cached.
+187 s for the Pulumi engine, 15 s for its language host and 25 s for CometBFT; the base image took 60 to 180 s
+(load from other work), `make kit` in a fresh clone 121 s. All of it is cached.
 
 ## What must change nothing
 
