@@ -81,6 +81,7 @@ def ledger(tmp_path: Path) -> Iterator[str]:
     assert running.wait(30) == 0
 
 
+@pytest.mark.slow
 def test_a_developers_ledger_takes_a_record_and_proves_it_offline(ledger: str, tmp_path: Path) -> None:
     home = tmp_path / "home"
     environment = {"GCHAIN_NODE_URL": ledger, "GCHAIN_DEVELOPMENT_KEYS": "1"}

@@ -49,6 +49,7 @@ def test_evidence_of_another_ledger_is_refused(served: Any) -> None:
         client.query("records/r1", prove=True)
 
 
+@pytest.mark.slow
 def test_clients_that_share_a_signer_both_succeed(served: Any) -> None:
     key = served.member.keys["member"]
 

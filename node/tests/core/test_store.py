@@ -50,6 +50,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_a_writer_killed_at_any_moment_leaves_whole_heights(tmp_path: Path) -> None:
     path, moments = tmp_path / "state.db", random.Random(7)  # noqa: S311 -- moments to kill at
     for _ in range(8):

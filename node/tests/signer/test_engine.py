@@ -21,6 +21,8 @@ import pytest
 from gchain_node.keys import cometbft_address, cometbft_bytes, open_key
 from gchain_node.signer.journal import JOURNAL
 
+pytestmark = pytest.mark.slow
+
 DEADLINE = 120.0
 _JSON_TYPES = {"ed25519": "tendermint/PubKeyEd25519", "secp256k1": "tendermint/PubKeySecp256k1"}
 

@@ -8,6 +8,8 @@ import pytest
 
 from .conftest import Play
 
+pytestmark = pytest.mark.slow
+
 ROLES = ("hardening", "cometbft", "ledger_node", "monitoring")
 
 CLOUDHSM = {

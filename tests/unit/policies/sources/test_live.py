@@ -16,6 +16,8 @@ from policies.sources.live import Coverage, sweep
 from policies.zone import ZonePolicy
 from tests.unit.policies.local_cloud import ACCOUNT, Cloud
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def planted(cloud: Cloud) -> dict[str, str]:
