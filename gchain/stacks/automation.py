@@ -171,7 +171,10 @@ class StackRun:
             pulumi_home=str(here.directory.pulumi_home),
             env_vars=here.variables(),
             secrets_provider=here.secrets_provider,
-            pulumi_command=automation.PulumiCommand(root=str(program_path("pulumi").parent.parent)),
+            pulumi_command=automation.PulumiCommand(
+                root=str(program_path("pulumi").parent.parent),
+                skip_version_check=True,  # the toolchain pins it; the check would write logs to the home directory
+            ),
         )
         return automation.create_or_select_stack(here.stack, work_dir=str(stack_file.INFRA), opts=options)
 

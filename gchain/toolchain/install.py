@@ -78,7 +78,12 @@ def _is_current(program: Program, path: Path) -> bool:
         return False
     if not program.version_command:
         return True
-    done = subprocess.run([str(path), *program.version_command], capture_output=True, text=True, check=False)
+    home = str(
+        cache_directory() / "pulumi-home"
+    )  # the engine logs even its version call, by default in the user's home
+    command = [str(path), *program.version_command]
+    environment = {**os.environ, "PULUMI_HOME": home}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     return done.stdout.strip().lstrip("v") == program.version
 
 
