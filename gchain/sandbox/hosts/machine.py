@@ -207,20 +207,22 @@ def _make_volume(image: Path, gib: int) -> None:
 
 
 _MOUNT_INSIDE = (
+    'mountpoint -q "$1" && exit 0; rm -f /dev/.volume; '
     'mkdir -p "$1" && mknod /dev/.volume b "${2%:*}" "${2#*:}" && mount -o noatime /dev/.volume "$1"; '
     "status=$?; rm -f /dev/.volume; exit $status"
 )
 
 
 def _mount_inside(leader: int, image: str, point: str) -> None:
-    """Mount an image in the host whose pid 1 is `leader`. The loop device goes when the host's mount does."""
+    """Mount an image in the host whose pid 1 is `leader`, unless it is. The loop device goes when the mount does."""
     loop = _run("losetup", "--find", "--show", image)
     try:
         number = _run("lsblk", "--nodeps", "--noheadings", "--output", "MAJ:MIN", loop)
         enter = ["nsenter", f"--target={leader}", "--mount", "--"]
         _run(*enter, "sh", "-c", _MOUNT_INSIDE, "sh", point, number)
     finally:
-        _run("losetup", "--detach", loop)
+        # Detached once unused: a device that is gone already, or still busy for a moment, is no failure of the mount.
+        subprocess.run(["losetup", "--detach", loop], capture_output=True, check=False)
 
 
 def _run(*command: str) -> str:
