@@ -215,6 +215,8 @@ class Sandbox:
                 return hosts
             time.sleep(0.1)
         states = ", ".join(f"{each['name'] or each['instance_id']} {each['state']}" for each in hosts) or "no host"
+        problems = "; ".join((self.status() or {"problems": ["the daemon does not answer"]})["problems"])
+        states += f"; problems: {problems}" if problems else ""
         raise HostError(
             f"waited {deadline:.0f} s for {what}: {states}", remedy=f"see {self.layout.hosts}/*/console.log"
         )
