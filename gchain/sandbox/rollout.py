@@ -17,13 +17,12 @@ from gchain.sandbox.hosts.base import ensure_base_image
 from gchain.sandbox.sandbox import Sandbox
 from gchain.stacks.automation import StackRun
 from gchain.stacks.bootstrap import bootstrap
+from gchain.stacks.cli import policy_pack as shipped_pack
 from gchain.stacks.site import FOUNDATION, site
 from gchain.toolchain import install
-from gchain.workspace import REPOSITORY, cache_directory
+from gchain.workspace import cache_directory
 
 __all__ = ["Rollout", "infrastructure_stages"]
-
-POLICY_PACK = REPOSITORY / "policies" / "pack"
 
 
 @dataclass
@@ -32,7 +31,7 @@ class Rollout:
 
     environment: Environment
     sandbox: Sandbox
-    policy_pack: Path = field(default=POLICY_PACK)
+    policy_pack: Path = field(default_factory=shipped_pack)
 
     @property
     def members(self) -> tuple[Member, ...]:
