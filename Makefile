@@ -7,7 +7,7 @@ BIN := .venv/bin
 export GCHAIN_CACHE ?= /var/cache/gchain
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help sandbox down status test test-quick lint format bench docs clean requirements kit dev
+.PHONY: help sandbox down status test test-quick soak lint format bench docs clean requirements kit dev
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -21,12 +21,15 @@ status: kit  ## what is running, with live data
 down: kit  ## remove the sandbox; only the caches stay
 	@$(BIN)/gchain sandbox down --name $(NAME)
 
-test: dev  ## every test, end to end on real hosts included
+test: dev  ## every test but `make soak`, end to end on real hosts included
 	@$(BIN)/gchain sandbox prepare
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m "not soak" $(PYTEST_ARGS)
 
 test-quick: dev  ## the tests that need no hosts, under 3 minutes
-	@$(BIN)/python -m pytest -m "not slow and not sandbox" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m "not slow and not sandbox and not soak" $(PYTEST_ARGS)
+
+soak: dev  ## the long fault runs: processes killed 200 times, a node 1,000 blocks behind (an hour or more)
+	@$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
 
 lint: dev  ## ruff, mypy --strict, ansible-lint, yamllint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
