@@ -16,18 +16,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Sequence
 
-from gchain_node import __version__, genesis, queries, snapshots
+from gchain_node import __version__, evidence, genesis, queries, snapshots, validators
 from gchain_node.delivery import Delivery, Moment
 from gchain_node.errors import EngineError
 from gchain_node.messages import (
-    Attribute,
     Block,
     BlockResult,
-    Event,
     Info,
     InitChain,
     InitChainResult,
-    Misbehavior,
     QueryResult,
     Snapshot,
     SnapshotAnswer,
@@ -121,8 +118,8 @@ class App:
         moment = Moment(self.chain_id, block.height, block.time_ns)
         updates: list[ValidatorUpdate] = []
         results = tuple(self._delivery.deliver(state, raw, moment, updates) for raw in block.txs)
-        events = tuple(_report(state, found, block.height) for found in block.misbehavior)
-        validator_updates = _last_per_key(updates)
+        events = tuple(evidence.report(state, found, block.height) for found in block.misbehavior)
+        validator_updates = validators.settle(state, updates)
         if validator_updates:
             _note_change(state, block.height)
         changes = state.changes()
@@ -204,28 +201,7 @@ def _wire_size(raw: bytes) -> int:
     return 1 + max(1, -(-len(raw).bit_length() // 7)) + len(raw)
 
 
-def _last_per_key(updates: list[ValidatorUpdate]) -> tuple[ValidatorUpdate, ...]:
-    """The engine refuses two updates of one key in a block: the last one is what the state says."""
-    last = {(update.key_type, update.public_key): update for update in updates}
-    return tuple(last[key] for key in sorted(last))
-
-
 def _note_change(state: State, height: int) -> None:
     """Keep the heights whose header names a new set for the next one: the links that receipts need."""
     heights = (state.get(VALIDATOR_CHANGES) or {"heights": []})["heights"]
     state.put(VALIDATOR_CHANGES, {"heights": [*heights, height + 1]})
-
-
-def _report(state: State, found: Misbehavior, height: int) -> Event:
-    """Write down what the engine reported, for governance to act on."""
-    address = found.address.hex()
-    entry = {
-        "kind": found.kind,
-        "address": found.address,
-        "power": found.power,
-        "height": found.height,
-        "time_ns": found.time_ns,
-        "reported": height,
-    }
-    state.put(f"governance/misbehavior/{found.height}-{address}", entry)
-    return Event("misbehavior", (Attribute("address", address), Attribute("kind", found.kind)))

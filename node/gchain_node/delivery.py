@@ -6,19 +6,28 @@ admitted uses its number, also when the action refuses it.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from gchain_node import cbor, replay
+from gchain_node import cbor, replay, validators
 from gchain_node.codes import Code
-from gchain_node.errors import TransactionError
+from gchain_node.errors import GenesisError, TransactionError, VerificationError
 from gchain_node.messages import Attribute, Event, TxResult, ValidatorUpdate
 from gchain_node.modules import MODULES, OPEN_WHILE_FORMING
-from gchain_node.modules.context import Action, Context, Signer
+from gchain_node.modules.context import Action, Context, Effect, Signer
 from gchain_node.state import State
 from gchain_node.tx import SignedTx
 from gchain_node.verified import VerifiedTransactions
 
 __all__ = ["Delivery", "Moment"]
+
+_log = logging.getLogger(__name__)
+_DEFECTS: Final = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError, GenesisError,
+    VerificationError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +51,7 @@ class Delivery:
             signed = self._verified.decode(raw)
             with state.transaction():
                 context = self._admit(state, signed, moment)
-                result = _run(context, signed)
+                result = _run(context, signed, [])
         except TransactionError as error:
             return _refusal(raw, error)
         return result
@@ -54,7 +63,7 @@ class Delivery:
             with state.transaction():
                 context = self._admit(state, signed, moment)
             with state.transaction():
-                result = _run(context, signed)
+                result = _run(context, signed, updates)
         except TransactionError as error:
             return _refusal(raw, error)
         updates.extend(context.validator_updates)
@@ -125,8 +134,10 @@ def _check_moment(signed: SignedTx, moment: Moment) -> None:
         )
 
 
-def _run(context: Context, signed: SignedTx) -> TxResult:
-    effect = action_of(signed)(context, signed.tx.args)
+def _run(context: Context, signed: SignedTx, updates: Sequence[ValidatorUpdate]) -> TxResult:
+    """The action's result; `updates` are those of the block before this transaction."""
+    effect = _effect(context, signed)
+    validators.check(context.state, [*updates, *context.validator_updates])
     attributes = (
         Attribute("action", signed.tx.action),
         Attribute("signer", signed.tx.signer),
@@ -134,6 +145,23 @@ def _run(context: Context, signed: SignedTx) -> TxResult:
     )
     size = len(signed.raw)
     return TxResult(Code.OK, cbor.encode(effect.data), "", size, size, (Event(signed.tx.module, attributes),))
+
+
+def _effect(context: Context, signed: SignedTx) -> Effect:
+    """The action, with a defect of its own turned into a refusal that is the same at every node.
+
+    Otherwise one transaction that finds the defect would end every node that checks it, and each of them again at every
+    start. What depends on the machine (`StateError`, `MemoryError`, `RecursionError`) is let through: it must end this
+    node and no other.
+    """
+    action = action_of(signed)
+    try:
+        return action(context, signed.tx.args)
+    except _DEFECTS as error:
+        _log.exception("%s/%s failed on transaction %s", signed.tx.module, signed.tx.action, signed.hash.hex())
+        raise TransactionError(
+            Code.INTERNAL, f"{signed.tx.module}/{signed.tx.action} has a defect ({type(error).__name__}): report it"
+        ) from error
 
 
 def _refusal(raw: bytes, error: TransactionError) -> TxResult:

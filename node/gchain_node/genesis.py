@@ -17,7 +17,7 @@ from typing import Any
 
 import rfc8785
 
-from gchain_node import contribution
+from gchain_node import contribution, validators
 from gchain_node.errors import GenesisError, NodeError, VerificationError
 from gchain_node.keys.public import load_public_key, verify_signature
 from gchain_node.messages import InitChain
@@ -172,6 +172,8 @@ def initial_state(state: State, request: InitChain) -> None:
     expected = {membership.validator_update(member, member["power"]) for member in members if member["power"]}
     if set(request.validators) != expected:
         raise GenesisError("the engine's validators are not those of the genesis contributions")
+    allowed = request.consensus_params.get("validator", {}).get("pub_key_types", ())
+    validators.begin(state, request.validators, allowed)
 
 
 def _members(app_state: Mapping[str, Any], chain_id: str) -> list[dict[str, Any]]:

@@ -34,11 +34,11 @@ class ClientTrust:
 
     def __init__(self, issuers: Mapping[str, str]) -> None:
         self.issuers = dict(issuers)
-        self._authorities = {member: x509.load_pem_x509_certificate(pem.encode()) for member, pem in issuers.items()}
+        self._authorities = _readable(issuers)
 
     @property
     def pem(self) -> str:
-        return "".join(self.issuers[member].strip() + "\n" for member in sorted(self.issuers))
+        return "".join(self.issuers[member].strip() + "\n" for member in sorted(self._authorities))
 
     def member_of(self, certificate: bytes, now: dt.datetime) -> str | None:
         """The member that issued this DER certificate; None when nobody's is, or it is not valid at `now` (UTC).
@@ -49,6 +49,17 @@ class ClientTrust:
             return member_of(x509.load_der_x509_certificate(certificate), self._authorities, now=now)
         except (VerificationError, ValueError):
             return None
+
+
+def _readable(issuers: Mapping[str, str]) -> dict[str, x509.Certificate]:
+    """One member's certificate that does not parse must not cost the other members their access."""
+    found = {}
+    for member, pem in issuers.items():
+        try:
+            found[member] = x509.load_pem_x509_certificate(pem.encode())
+        except ValueError as error:
+            _log.warning("the TLS-issuing certificate of %s cannot be read: nobody passes for it (%s)", member, error)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +127,7 @@ class LeafStore:
     def _load(self) -> ssl.SSLContext:
         context = _context()
         context.load_cert_chain(self._certificate, self._key)
-        if self._trust.issuers:
+        if self._trust.pem:
             context.load_verify_locations(cadata=self._trust.pem)
         self.not_after = x509.load_pem_x509_certificate(self._certificate.read_bytes()).not_valid_after_utc
         return context

@@ -2,7 +2,8 @@
 
     governance/proposals        {open: [id], closed: n}
     governance/proposals/<id>   {id, kind, args, proposer, height, closes_height, ballots: {member: yes|no}, status}
-    governance/misbehavior/<h>-<address>   what the engine reported of a validator, for members to act on
+    governance/misbehavior      what the engine reported of validators, for members to act on (`evidence.py`)
+    governance/validators       the validator set as the engine has been told it (`validators.py`)
 
 Every active member has one ballot, cast by any of its officers; proposing is voting yes. A proposal that reaches the
 threshold of genesis takes effect in the same transaction, one that no longer can is rejected, and one that is past

@@ -17,13 +17,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import rfc8785
+from pydantic import ValidationError
 
+from gchain_node import contribution
 from gchain_node.codes import Code
 from gchain_node.errors import TransactionError, VerificationError
 from gchain_node.keys.public import cometbft_address, cometbft_bytes, cometbft_type, load_public_key, public_der
 from gchain_node.messages import ValidatorUpdate
 from gchain_node.modules.context import Action, Context, Effect, required, sealed
 from gchain_node.state import State
+from gchain_node.tls import read_authority
 
 __all__ = [
     "ACTIONS",
@@ -42,6 +45,11 @@ __all__ = [
 POWER = 10
 _MAX_CERTIFICATE = 8192
 _MAX_OFFICERS = 16
+_Form = type[contribution.Endpoint | contribution.Peer]
+_ENDPOINTS: dict[str, _Form] = {
+    "peer": contribution.Peer,
+    "api": contribution.Endpoint,
+}
 
 
 def active_members(state: State) -> list[dict[str, Any]]:
@@ -105,14 +113,12 @@ def _entry(payload: Mapping[str, Any], height: int, role: str) -> dict[str, Any]
 
 
 def _refuse_shared(state: State, member: Mapping[str, Any]) -> None:
-    for row in _index(state):
-        other = state.get(f"members/{row['name']}")
-        if other["peer"]["id"] == member["peer"]["id"]:
-            raise TransactionError(Code.ALREADY_EXISTS, f"peer {member['peer']['id']} belongs to {row['name']}")
+    _refuse_shared_peer(state, member)
+    for other in _others(state, member["name"]):
         if other["validator"] == member["validator"]:
-            raise TransactionError(Code.ALREADY_EXISTS, f"the validator key belongs to {row['name']}")
+            raise TransactionError(Code.ALREADY_EXISTS, f"the validator key belongs to {other['name']}")
         if other["receipt_key"] == member["receipt_key"]:
-            raise TransactionError(Code.ALREADY_EXISTS, f"the receipt key belongs to {row['name']}")
+            raise TransactionError(Code.ALREADY_EXISTS, f"the receipt key belongs to {other['name']}")
 
 
 def suspend(context: Context, name: str) -> None:
@@ -191,42 +197,60 @@ def save(state: State, member: Mapping[str, Any]) -> None:
 
 
 def _set_endpoints(context: Context, args: dict[str, Any]) -> Effect:
-    """{peer: {id, host, port}, api: {host, port}}: where the member's node is reached."""
+    """{peer: {id, host, port}, api: {host, port}}: where the member's node is reached.
+
+    Other members' engines dial what stands here: it has the form that a contribution's has.
+    """
     sealed(args, "peer", "api")
     member = _existing(context.state, context.signer.member)
     if not args:
         raise TransactionError(Code.BAD_ARGUMENTS, "argument peer or api is needed")
-    for name, fields in (("peer", ("host", "id", "port")), ("api", ("host", "port"))):
+    for name, form in _ENDPOINTS.items():
         if name in args:
-            member[name] = _endpoint(required(args, name, dict), fields)
+            member[name] = _endpoint(name, required(args, name, dict), form)
+    _refuse_shared_peer(context.state, member)
     save(context.state, member)
     return Effect({"member": member["name"], "peer": member["peer"], "api": member["api"]}, {"member": member["name"]})
 
 
-def _endpoint(value: dict[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
-    sealed(value, *fields)
-    port = required(value, "port", int)
-    if not 0 < port < 65536:
-        raise TransactionError(Code.BAD_ARGUMENTS, f"port is {port}; 1 to 65535 expected")
-    for name in fields:
-        if name != "port" and not 0 < len(required(value, name, str)) <= 253:
-            raise TransactionError(Code.BAD_ARGUMENTS, f"{name} must have 1 to 253 characters")
-    return value
+def _endpoint(
+    name: str, value: dict[str, Any], form: type[contribution.Endpoint | contribution.Peer]
+) -> dict[str, Any]:
+    try:
+        return form.model_validate(value).model_dump()
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join([name, *map(str, first["loc"])])
+        raise TransactionError(Code.BAD_ARGUMENTS, f"argument {where}: {first['msg']}") from error
+
+
+def _refuse_shared_peer(state: State, member: Mapping[str, Any]) -> None:
+    for other in _others(state, member["name"]):
+        if other["peer"]["id"] == member["peer"]["id"]:
+            raise TransactionError(Code.ALREADY_EXISTS, f"peer {member['peer']['id']} belongs to {other['name']}")
 
 
 def _set_tls_ca(context: Context, args: dict[str, Any]) -> Effect:
-    """{tls_ca}: the PEM certificate that issues the member's TLS leaves."""
+    """{tls_ca}: the PEM certificate that issues the member's TLS leaves; every node trusts it for this member alone."""
     sealed(args, "tls_ca")
     certificate = required(args, "tls_ca", str)
-    if not certificate.startswith("-----BEGIN CERTIFICATE-----\n") or len(certificate) > _MAX_CERTIFICATE:
-        raise TransactionError(
-            Code.BAD_ARGUMENTS, f"tls_ca must be one PEM certificate of at most {_MAX_CERTIFICATE} bytes"
-        )
+    if len(certificate) > _MAX_CERTIFICATE:
+        raise TransactionError(Code.BAD_ARGUMENTS, f"tls_ca has {len(certificate)} bytes; at most {_MAX_CERTIFICATE}")
     member = _existing(context.state, context.signer.member)
+    try:
+        read_authority(certificate, member["name"])
+    except (VerificationError, ValueError) as error:
+        raise TransactionError(
+            Code.BAD_ARGUMENTS, f"tls_ca is not for issuing this member's leaves: {error}"
+        ) from error
     member["tls_ca"] = certificate
     save(context.state, member)
     digest = hashlib.sha256(certificate.encode()).digest()
     return Effect({"member": member["name"], "tls_ca_sha256": digest}, {"member": member["name"]})
+
+
+def _others(state: State, name: str) -> list[dict[str, Any]]:
+    return [state.get(f"members/{row['name']}") for row in _index(state) if row["name"] != name]
 
 
 def _index(state: State) -> list[dict[str, Any]]:

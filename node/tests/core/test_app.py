@@ -219,7 +219,7 @@ def test_misbehaviour_is_written_down_for_governance(live: Ledger) -> None:
     report = Misbehavior("duplicate_vote", bytes(20), 10, 1, 0, 40)
     live.app.finalize_block(Block(live.height + 1, 0, (), misbehavior=(report,)))
     live.app.commit()
-    assert live.read(f"governance/misbehavior/1-{bytes(20).hex()}")["kind"] == "duplicate_vote"
+    assert live.read(f"governance/misbehavior/1-{bytes(20).hex()}-duplicate_vote")["kind"] == "duplicate_vote"
 
 
 def test_queries_for_other_heights_and_paths_have_their_codes(live: Ledger) -> None:

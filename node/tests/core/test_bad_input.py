@@ -1,0 +1,267 @@
+"""Bad transactions: each has a stable code and a sentence, the same in mempool and block, and writes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import cbor2
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from gchain_node import cbor, tx
+from gchain_node.codes import Code
+from gchain_node.keys.file_key import FileKey
+from gchain_node.modules import MODULES
+from gchain_node.tx import MAX_TX_BYTES, P256_ORDER, Tx, sign_sign1
+
+Ledger = Any  # of conftest.py, which pytest does not let tests import
+RECORD = {"id": "r", "commitment": hashlib.sha256(b"x").digest()}
+FIELDS = {"chain_id": "gchain-test", "module": "records", "action": "commit", "args": RECORD, "signer": "treasury"}
+
+
+def state_of(ledger: Ledger) -> list[tuple[bytes, bytes]]:
+    return list(ledger.app._store.scan(b""))
+
+
+def payload(ledger: Ledger, **changes: Any) -> dict[str, Any]:
+    return FIELDS | {"nonce": 5, "expires_height": ledger.height + 9} | changes
+
+
+def signed(ledger: Ledger, raw: bytes) -> bytes:
+    return bytes(sign_sign1(raw, ledger.key("treasury")))
+
+
+def encoded(ledger: Ledger, **changes: Any) -> bytes:
+    return signed(ledger, cbor2.dumps(payload(ledger, **changes), canonical=True))
+
+
+def high_s(ledger: Ledger) -> bytes:
+    raw = ledger.tx("treasury", "records/commit", RECORD)
+    return bytes(raw[:-32] + (P256_ORDER - int.from_bytes(raw[-32:], "big")).to_bytes(32, "big"))
+
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def unsorted(ledger: Ledger) -> bytes:
+    return signed(ledger, cbor2.dumps(dict(sorted(payload(ledger).items(), reverse=True))))
+
+
+def duplicate_key(ledger: Ledger) -> bytes:
+    raw = cbor.encode(payload(ledger))
+    entry = cbor.encode("nonce") + cbor.encode(5)
+    return signed(ledger, bytes([raw[0] + 1]) + entry + raw[1:])
+
+
+def long_form(ledger: Ledger) -> bytes:
+    return signed(ledger, cbor.encode(payload(ledger)).replace(b"\x65nonce\x05", b"\x65nonce\x18\x05"))
+
+
+def indefinite(ledger: Ledger) -> bytes:
+    raw = cbor.encode(payload(ledger))
+    return signed(ledger, b"\xbf" + raw[1:] + b"\xff")
+
+
+def unprotected(ledger: Ledger) -> bytes:
+    protected, _, body, signature = cbor2.loads(ledger.tx("treasury", "records/commit", RECORD)[1:])
+    return b"\xd2" + cbor.encode([protected, {"x": 1}, body, signature])
+
+
+def stranger(ledger: Ledger) -> bytes:
+    key = FileKey(ec.generate_private_key(ec.SECP256R1()))
+    return bytes(ledger.tx("treasury", "records/commit", RECORD, key=key))
+
+
+BAD: dict[str, tuple[Callable[[Ledger], bytes], Code]] = {
+    "nothing": (lambda ledger: b"", Code.MALFORMED),
+    "no COSE": (lambda ledger: b"\x00" * 100, Code.MALFORMED),
+    "cut short": (lambda ledger: ledger.tx("treasury", "records/commit", RECORD)[:-1], Code.MALFORMED),
+    "a byte too many": (lambda ledger: ledger.tx("treasury", "records/commit", RECORD) + b"\0", Code.NOT_CANONICAL),
+    "an array that claims 2^63 items": (lambda ledger: b"\xd2\x9b\x7f" + b"\xff" * 7, Code.MALFORMED),
+    "a text of 2^62 bytes": (lambda ledger: b"\xd2\x84\x7b\x3f" + b"\xff" * 7, Code.MALFORMED),
+    "oversize": (lambda ledger: encoded(ledger, args={"x": bytes(MAX_TX_BYTES)}), Code.TOO_LARGE),
+    "nested too deep": (lambda ledger: encoded(ledger, args={"x": nested(20)}), Code.TOO_DEEP),
+    "nested without end": (lambda ledger: b"\xd2" + b"\x81" * 100_000, Code.TOO_DEEP),
+    "keys out of order": (unsorted, Code.NOT_CANONICAL),
+    "a key twice": (duplicate_key, Code.MALFORMED),
+    "a number in a longer form": (long_form, Code.NOT_CANONICAL),
+    "a map of indefinite length": (indefinite, Code.MALFORMED),
+    "a float": (lambda ledger: encoded(ledger, args={"x": 0.5}), Code.NOT_CANONICAL),
+    "a tag": (lambda ledger: encoded(ledger, args={"x": cbor2.CBORTag(42, 1)}), Code.NOT_CANONICAL),
+    "a bignum": (lambda ledger: encoded(ledger, args={"x": 2**70}), Code.NOT_CANONICAL),
+    "a number beyond 64 bits signed": (lambda ledger: encoded(ledger, args={"x": 2**63}), Code.MALFORMED),
+    "undefined": (lambda ledger: encoded(ledger, args={"x": cbor2.undefined}), Code.NOT_CANONICAL),
+    "a map with a number as key": (lambda ledger: encoded(ledger, args={1: 1}), Code.MALFORMED),
+    "an unprotected header": (unprotected, Code.MALFORMED),
+    "a field too many": (lambda ledger: encoded(ledger, memo="x"), Code.MALFORMED),
+    "a nonce of zero": (lambda ledger: encoded(ledger, nonce=0), Code.MALFORMED),
+    "a nonce that is true": (lambda ledger: encoded(ledger, nonce=True), Code.MALFORMED),
+    "a name too long": (lambda ledger: encoded(ledger, signer="x" * 129), Code.MALFORMED),
+    "an unknown key": (stranger, Code.UNKNOWN_KEY),
+    "another's key": (lambda ledger: encoded(ledger, signer="finance"), Code.SIGNER_MISMATCH),
+    "a changed byte": (
+        lambda ledger: ledger.tx("treasury", "records/commit", RECORD).replace(RECORD["commitment"], bytes(32)),
+        Code.BAD_SIGNATURE,
+    ),
+    "a high S": (high_s, Code.HIGH_S),
+    "another chain": (lambda ledger: encoded(ledger, chain_id="gchain-other"), Code.WRONG_CHAIN),
+    "expired": (lambda ledger: encoded(ledger, expires_height=ledger.height), Code.EXPIRED),
+    "an unknown module": (lambda ledger: encoded(ledger, module="mint"), Code.UNKNOWN_MODULE),
+    "an unknown action": (lambda ledger: encoded(ledger, action="erase"), Code.UNKNOWN_ACTION),
+    "a module's name in other letters": (lambda ledger: encoded(ledger, module="re\u0441ords"), Code.UNKNOWN_MODULE),
+    "out of order": (lambda ledger: encoded(ledger, nonce=99, ordered=True), Code.OUT_OF_ORDER),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_transaction_has_its_code_and_a_sentence_and_writes_nothing(live: Ledger, case: str) -> None:
+    make, code = BAD[case]
+    raw, before = make(live), state_of(live)
+    checked, delivered = live.app.check_tx(raw), live.deliver(raw)[0]
+    assert (checked.code, delivered.code) == (code, code), checked.log
+    assert checked.log == delivered.log
+    assert len(checked.log.split()) > 3, "a sentence"
+    assert state_of(live) == before
+
+
+def test_the_good_twin_of_the_bad_transactions_passes(live: Ledger) -> None:
+    assert live.deliver(encoded(live))[0].code == Code.OK
+
+
+def test_a_number_used_or_below_the_window_writes_nothing(live: Ledger) -> None:
+    assert live.deliver(encoded(live, nonce=5000))[0].ok
+    before = state_of(live)
+    for nonce, code in ((5000, Code.NONCE_USED), (5000 - 1024, Code.NONCE_TOO_OLD)):
+        raw = encoded(live, nonce=nonce, args=RECORD | {"id": f"r{nonce}"})
+        assert (live.app.check_tx(raw).code, live.deliver(raw)[0].code) == (code, code)
+    assert state_of(live) == before
+
+
+def test_the_key_of_a_removed_officer_or_a_suspended_member_signs_nothing(live: Ledger) -> None:
+    raw = live.tx("interior/officer", "records/commit", RECORD)
+    args = {"id": "out", "kind": "member.suspend", "args": {"member": "interior"}}
+    live.call("treasury/officer", "governance/propose", args)
+    for voter in ("finance", "justice"):
+        live.call(f"{voter}/officer", "governance/vote", {"proposal": "out", "ballot": "yes"})
+    before = state_of(live)
+    assert (live.app.check_tx(raw).code, live.deliver(raw)[0].code) == (Code.MEMBER_SUSPENDED,) * 2
+    assert state_of(live) == before
+
+
+ENDPOINT = {"host": "node.finance.example", "port": 26656, "id": "ab" * 20}
+
+
+@pytest.mark.parametrize(
+    "peer",
+    [
+        ENDPOINT | {"host": 'x"\nunsafe = true'},
+        ENDPOINT | {"host": "x,evil@10.0.0.1"},
+        ENDPOINT | {"host": "füße.example"},
+        ENDPOINT | {"host": "x\n"},
+        ENDPOINT | {"id": "AB" * 20},
+        ENDPOINT | {"id": "ab" * 20 + "\n"},
+        ENDPOINT | {"port": 65536},
+        ENDPOINT | {"port": True},
+        ENDPOINT | {"extra": 1},
+    ],
+)
+def test_an_endpoint_that_would_reach_into_the_others_configuration_is_refused(live: Ledger, peer: Any) -> None:
+    refused = live.call("finance", "membership/set_endpoints", {"peer": peer})
+    assert refused.code == Code.BAD_ARGUMENTS
+    assert "argument peer" in refused.log
+
+
+def test_a_member_cannot_pose_as_anothers_peer(live: Ledger) -> None:
+    assert live.call("finance", "membership/set_endpoints", {"peer": ENDPOINT}).ok
+    assert live.call("interior", "membership/set_endpoints", {"peer": ENDPOINT}).code == Code.ALREADY_EXISTS
+
+
+@pytest.mark.parametrize("pem", ["", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "x" * 9000])
+def test_what_is_no_issuing_certificate_does_not_become_one(live: Ledger, pem: str) -> None:
+    assert live.call("finance", "membership/set_tls_ca", {"tls_ca": pem}).code == Code.BAD_ARGUMENTS
+    others = live.members["interior"].contribution["payload"]["tls_ca"]
+    assert live.call("finance", "membership/set_tls_ca", {"tls_ca": others}).code == Code.BAD_ARGUMENTS
+
+
+def test_a_defect_in_a_module_refuses_one_transaction_and_ends_no_node(
+    live: Ledger, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def defective(context: Any, args: Any) -> Any:
+        context.state.put("records/half", {"written": True})
+        raise KeyError("oversight")
+
+    monkeypatch.setitem(MODULES, "records", {**MODULES["records"], "commit": defective})
+    result = live.call("treasury", "records/commit", RECORD)
+    assert (result.code, result.data) == (Code.INTERNAL, b"")
+    assert "KeyError" in result.log
+    assert live.read("records/half") is None
+    assert "oversight" in caplog.text
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=40) | st.binary(max_size=40),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    max_leaves=12,
+)
+ACTIONS = sorted((module, action) for module, actions in MODULES.items() for action in actions)
+NAMES = sorted(
+    {"id", "commitment", "schema", "version", "kind", "args", "member", "proposal", "ballot", "closes_height"}
+    | {"table", "subject", "approvals", "peer", "api", "tls_ca", "contribution", "name", "public_key", "pop"}
+)
+ARGS = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=5)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@given(call=st.sampled_from(ACTIONS), args=ARGS)
+@example(call=("governance", "go_live"), args={"table": b"[NaN]", "subject": b"{}", "approvals": []})
+@example(call=("governance", "go_live"), args={"table": b"[" * 5000, "subject": b"[" * 5000, "approvals": []})
+@example(call=("governance", "propose"), args={"id": "x", "kind": "member.add", "args": {"contribution": b"[" * 9000}})
+def test_no_argument_finds_a_defect_in_a_module(ledger: Ledger, call: tuple[str, str], args: dict[str, Any]) -> None:
+    """A defect would be answered INTERNAL; check and deliver agree whatever the argument."""
+    result = ledger.call("treasury/officer", "/".join(call), args)
+    assert result.code not in (Code.OK, Code.INTERNAL) or call[1] in ("propose", "vote", "set_endpoints", "set_tls_ca")
+
+
+def _mutations() -> st.SearchStrategy[list[tuple[int, int]]]:
+    return st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=4)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=500)
+@given(mutations=_mutations(), cut=st.integers(0, 400) | st.none(), junk=st.binary(max_size=20))
+def test_a_mutated_transaction_is_refused_or_is_the_very_same(
+    live: Ledger, mutations: list[tuple[int, int]], cut: int | None, junk: bytes
+) -> None:
+    good = live.tx("treasury", "records/commit", RECORD, nonce=1)
+    raw = bytearray(good)
+    for place, value in mutations:
+        raw[place % len(raw)] = value
+    mutated = bytes(raw[:cut]) + junk
+    assert live.app.check_tx(mutated).ok is False or mutated == good
+    live.deliver()  # forgets what the mempool let in
+
+
+@given(raw=st.binary(max_size=200))
+@settings(max_examples=1000, deadline=None)
+def test_chance_bytes_are_refused_by_the_decoder_with_a_code_of_the_encoding(raw: bytes) -> None:
+    for attempt in (raw, b"\xd2" + raw, b"\xd2\x84" + raw):
+        assert _outcome(attempt) in (Code.MALFORMED, Code.NOT_CANONICAL, Code.TOO_DEEP, Code.ALGORITHM_NOT_ALLOWED)
+
+
+def test_a_good_transaction_decodes(live: Ledger) -> None:
+    assert isinstance(_outcome(live.tx("treasury", "records/commit", RECORD)), Tx)
+
+
+def _outcome(raw: bytes) -> Tx | Code:
+    """The decoded transaction, or why it is refused; any other exception passes."""
+    try:
+        return tx.decode(raw).tx
+    except tx.TransactionError as error:
+        return error.code
