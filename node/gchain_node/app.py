@@ -31,6 +31,7 @@ from gchain_node.messages import (
     TxResult,
     ValidatorUpdate,
 )
+from gchain_node.modules import rotation
 from gchain_node.state import Nothing, State
 from gchain_node.store import Batch, Store
 from gchain_node.tree import Tree
@@ -118,6 +119,7 @@ class App:
         moment = Moment(self.chain_id, block.height, block.time_ns)
         updates: list[ValidatorUpdate] = []
         results = tuple(self._delivery.deliver(state, raw, moment, updates) for raw in block.txs)
+        updates.extend(rotation.due(state, block))
         events = tuple(evidence.report(state, found, block.height) for found in block.misbehavior)
         validator_updates = validators.settle(state, updates)
         if validator_updates:

@@ -28,6 +28,7 @@ class Code(IntEnum):
     SIGNER_MISMATCH = 204
     MEMBER_SUSPENDED = 205
     NOT_AUTHORISED = 206
+    KEY_RETIRED = 207
 
     WRONG_CHAIN = 300
     EXPIRED = 301
@@ -86,6 +87,7 @@ TABLE: dict[Code, CodeEntry] = {
     Code.SIGNER_MISMATCH: CodeEntry("The key belongs to somebody other than the signer named.", False),
     Code.MEMBER_SUSPENDED: CodeEntry("The signer's membership is suspended.", False),
     Code.NOT_AUTHORISED: CodeEntry("The signer may not do this.", False),
+    Code.KEY_RETIRED: CodeEntry("The key that signed was replaced by rotation, and its overlap is over.", True),
     Code.WRONG_CHAIN: CodeEntry("The transaction is for another ledger.", False),
     Code.EXPIRED: CodeEntry("The block's height is above the transaction's expiry height.", True),
     Code.NONCE_USED: CodeEntry("This number of the signer was used before.", True),

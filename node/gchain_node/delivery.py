@@ -83,7 +83,7 @@ class Delivery:
 
     def _admit(self, state: State, signed: SignedTx, moment: Moment) -> Context:
         _check_moment(signed, moment)
-        signer = self._authenticate(state, signed)
+        signer = self._authenticate(state, signed, moment.height)
         action_of(signed)
         if signed.tx.module not in OPEN_WHILE_FORMING and state.get("consortium")["phase"] != "live":
             raise TransactionError(
@@ -93,11 +93,15 @@ class Delivery:
         replay.use(state, signer.name, signed.tx.nonce, ordered=signed.tx.ordered)
         return Context(state, moment.chain_id, moment.height, moment.time_ns, signer)
 
-    def _authenticate(self, state: State, signed: SignedTx) -> Signer:
+    def _authenticate(self, state: State, signed: SignedTx, height: int) -> Signer:
         kid = signed.envelope.kid
         entry = state.get(f"keys/{kid.hex()}")
         if entry is None:
             raise TransactionError(Code.UNKNOWN_KEY, f"key {kid.hex()} belongs to no member or officer of this ledger")
+        if height > entry.get("until", height):
+            raise TransactionError(
+                Code.KEY_RETIRED, f"key {kid.hex()} was replaced and signed up to height {entry['until']} alone"
+            )
         signer = Signer(entry["member"], entry["officer"], kid)
         if signed.tx.signer != signer.name:
             raise TransactionError(

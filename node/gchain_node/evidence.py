@@ -49,4 +49,5 @@ def _member_of(state: State, address: bytes) -> str | None:
     for row in (state.get("members") or {"members": []})["members"]:
         if state.get(f"members/{row['name']}")["validator"]["address"] == address:
             return str(row["name"])
-    return None
+    rotated = state.get(f"governance/rotated/{address.hex()}")  # a key that was replaced since
+    return None if rotated is None else str(rotated["member"])

@@ -24,11 +24,21 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from gchain_node.errors import ConfigurationError, KeyAccessError, VerificationError
 from gchain_node.keys.key import Key
 
-__all__ = ["LONGEST_LEAF", "Leaf", "issue_leaf", "make_authority", "member_of", "read_authority", "verify_leaf"]
+__all__ = [
+    "LONGEST_LEAF",
+    "Leaf",
+    "issue_leaf",
+    "make_authority",
+    "member_of",
+    "read_authorities",
+    "read_authority",
+    "verify_leaf",
+]
 
 LONGEST_LEAF = timedelta(hours=24)
 _BACKDATE = timedelta(minutes=5)  # hosts' clocks differ a little
 _AUTHORITY_LIFE = timedelta(days=1825)
+_MOST_AUTHORITIES = 2  # the old one and the new one, while a member's issuing key is rotated
 _BOTH = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
 
 
@@ -113,14 +123,30 @@ def read_authority(pem: str | bytes, member: str) -> x509.Certificate:
 
     Raises `VerificationError`.
     """
+    certificates = read_authorities(pem, member)
+    if len(certificates) != 1:
+        raise VerificationError(f"{len(certificates)} certificates where one is expected")
+    return certificates[0]
+
+
+def read_authorities(pem: str | bytes, member: str) -> list[x509.Certificate]:
+    """As `read_authority`, for a member whose issuing key may be in rotation: one certificate, or two.
+
+    Raises `VerificationError`.
+    """
     raw = pem.encode() if isinstance(pem, str) else pem
     try:
         certificates = x509.load_pem_x509_certificates(raw)
     except ValueError as error:
         raise VerificationError(f"not a PEM certificate: {error}") from error
-    if len(certificates) != 1:
-        raise VerificationError(f"{len(certificates)} certificates where one is expected")
-    certificate = certificates[0]
+    if not 1 <= len(certificates) <= _MOST_AUTHORITIES:
+        raise VerificationError(f"{len(certificates)} certificates where one is expected, or two in a rotation")
+    for certificate in certificates:
+        _check_authority(certificate, member)
+    return certificates
+
+
+def _check_authority(certificate: x509.Certificate, member: str) -> None:
     public = certificate.public_key()
     if not isinstance(public, ec.EllipticCurvePublicKey) or public.curve.name != "secp256r1":
         raise VerificationError("the key is not on P-256")
@@ -128,7 +154,6 @@ def read_authority(pem: str | bytes, member: str) -> x509.Certificate:
         raise VerificationError(f"it is for {certificate.subject.rfc4514_string()!r}, not for {member!r}")
     _verify_issued(certificate, certificate)
     _check_authority_extensions(certificate)
-    return certificate
 
 
 def _check_authority_extensions(certificate: x509.Certificate) -> None:

@@ -29,7 +29,7 @@ class ClientTrust:
     """The TLS-issuing certificates of the ledger's members, and who a presented certificate belongs to.
 
     Args:
-        issuers: member name to issuing certificate in PEM, as the ledger has it.
+        issuers: member name to issuing certificates in PEM (one, or two in a rotation), as the ledger has them.
     """
 
     def __init__(self, issuers: Mapping[str, str]) -> None:
@@ -45,18 +45,23 @@ class ClientTrust:
 
         Asked at every request, so that a connection does not outlive its member's registration.
         """
-        try:
-            return member_of(x509.load_der_x509_certificate(certificate), self._authorities, now=now)
-        except (VerificationError, ValueError):
-            return None
+        for number in range(max(map(len, self._authorities.values()), default=0)):
+            authorities = {name: each[number] for name, each in self._authorities.items() if number < len(each)}
+            try:
+                return member_of(x509.load_der_x509_certificate(certificate), authorities, now=now)
+            except (VerificationError, ValueError):
+                continue
+        return None
 
 
-def _readable(issuers: Mapping[str, str]) -> dict[str, x509.Certificate]:
-    """One member's certificate that does not parse must not cost the other members their access."""
+def _readable(issuers: Mapping[str, str]) -> dict[str, list[x509.Certificate]]:
+    """One member's certificate that does not parse must not cost the other members their access. A member has two
+    while its issuing key is rotated.
+    """
     found = {}
     for member, pem in issuers.items():
         try:
-            found[member] = x509.load_pem_x509_certificate(pem.encode())
+            found[member] = x509.load_pem_x509_certificates(pem.encode())
         except ValueError as error:
             _log.warning("the TLS-issuing certificate of %s cannot be read: nobody passes for it (%s)", member, error)
     return found

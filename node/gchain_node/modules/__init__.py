@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gchain_node.modules import governance, membership, records
+from gchain_node.modules import governance, membership, records, rotation
 from gchain_node.modules.context import Action
 
 __all__ = ["MODULES", "OPEN_WHILE_FORMING"]
 
 MODULES: dict[str, Mapping[str, Action]] = {
-    "membership": membership.ACTIONS,
+    "membership": {**membership.ACTIONS, **rotation.ACTIONS},
     "governance": governance.ACTIONS,
     "records": records.ACTIONS,
 }

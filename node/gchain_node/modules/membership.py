@@ -3,7 +3,7 @@
     members        {members: [{name, status, role, power, jurisdiction, site}]}, sorted by name
     members/<m>    {name, status, role, power, jurisdiction, account, site, validator, peer, api, member_key, tls_ca,
                     receipt_key, officers, since}
-    keys/<kid>     {member, officer, public_key}: whose key signs, kid in hex
+    keys/<kid>     {member, officer, public_key, until?}: whose key signs, kid in hex, and up to which height
 
 Members come in and go out by proposals of governance alone, which calls the functions here; what a member may change of
 itself (where it is reached, which certificate issues its TLS leaves) are actions.
@@ -26,7 +26,7 @@ from gchain_node.keys.public import cometbft_address, cometbft_bytes, cometbft_t
 from gchain_node.messages import ValidatorUpdate
 from gchain_node.modules.context import Action, Context, Effect, required, sealed
 from gchain_node.state import State
-from gchain_node.tls import read_authority
+from gchain_node.tls import read_authorities
 
 __all__ = [
     "ACTIONS",
@@ -36,6 +36,9 @@ __all__ = [
     "admit",
     "membership_digest",
     "promote",
+    "refuse_shared_receipt",
+    "refuse_shared_validator",
+    "register_key",
     "reinstate",
     "remove_officer",
     "suspend",
@@ -84,9 +87,9 @@ def admit(state: State, payload: Mapping[str, Any], height: int, *, role: str) -
         raise TransactionError(Code.ALREADY_EXISTS, f"member {name} exists")
     member = _entry(payload, height, role)
     _refuse_shared(state, member)
-    _register(state, member["member_key"], name, None)
+    register_key(state, member["member_key"], name, None)
     for officer in member["officers"]:
-        _register(state, officer["public_key"], name, officer["name"])
+        register_key(state, officer["public_key"], name, officer["name"])
     save(state, member)
     return member
 
@@ -114,11 +117,32 @@ def _entry(payload: Mapping[str, Any], height: int, role: str) -> dict[str, Any]
 
 def _refuse_shared(state: State, member: Mapping[str, Any]) -> None:
     _refuse_shared_peer(state, member)
-    for other in _others(state, member["name"]):
-        if other["validator"] == member["validator"]:
-            raise TransactionError(Code.ALREADY_EXISTS, f"the validator key belongs to {other['name']}")
-        if other["receipt_key"] == member["receipt_key"]:
-            raise TransactionError(Code.ALREADY_EXISTS, f"the receipt key belongs to {other['name']}")
+    refuse_shared_validator(state, member["validator"])
+    refuse_shared_receipt(state, member["receipt_key"])
+
+
+def refuse_shared_validator(state: State, validator: Mapping[str, Any]) -> None:
+    """Raises `TransactionError` if the consensus key is, was or will be a member's."""
+    for row in _index(state):
+        if state.get(f"members/{row['name']}")["validator"] == validator:
+            raise TransactionError(Code.ALREADY_EXISTS, f"the validator key belongs to {row['name']}")
+    rotated = state.get(f"governance/rotated/{validator['address'].hex()}")
+    if rotated is not None:
+        raise TransactionError(
+            Code.ALREADY_EXISTS, f"the validator key is {rotated['member']}'s, {rotated['status']}: make a new one"
+        )
+
+
+def refuse_shared_receipt(state: State, public_key: bytes) -> None:
+    """Raises `TransactionError` if a member has this receipt key, or had it."""
+    for row in _index(state):
+        if state.get(f"members/{row['name']}")["receipt_key"] == public_key:
+            raise TransactionError(Code.ALREADY_EXISTS, f"the receipt key belongs to {row['name']}")
+    rotated = state.get(f"governance/rotated/{hashlib.sha256(public_key).hexdigest()}")
+    if rotated is not None:
+        raise TransactionError(
+            Code.ALREADY_EXISTS, f"the receipt key is {rotated['member']}'s, {rotated['status']}: make a new one"
+        )
 
 
 def suspend(context: Context, name: str) -> None:
@@ -162,7 +186,7 @@ def add_officer(state: State, name: str, officer: str, public_key: bytes) -> Non
         raise TransactionError(Code.ALREADY_EXISTS, f"member {name} has an officer {officer}")
     if len(member["officers"]) >= _MAX_OFFICERS:
         raise TransactionError(Code.REFUSED_BY_RULES, f"member {name} has {_MAX_OFFICERS} officers, which is the most")
-    _register(state, public_key, name, officer)
+    register_key(state, public_key, name, officer)
     added = [*member["officers"], {"name": officer, "public_key": public_key}]
     member["officers"] = sorted(added, key=lambda o: str(o["name"]))
     save(state, member)
@@ -231,14 +255,17 @@ def _refuse_shared_peer(state: State, member: Mapping[str, Any]) -> None:
 
 
 def _set_tls_ca(context: Context, args: dict[str, Any]) -> Effect:
-    """{tls_ca}: the PEM certificate that issues the member's TLS leaves; every node trusts it for this member alone."""
+    """{tls_ca}: the PEM certificate that issues the member's TLS leaves; every node trusts it for this member alone.
+
+    Two certificates, one after the other, while a new issuing key takes over from the old one.
+    """
     sealed(args, "tls_ca")
     certificate = required(args, "tls_ca", str)
     if len(certificate) > _MAX_CERTIFICATE:
         raise TransactionError(Code.BAD_ARGUMENTS, f"tls_ca has {len(certificate)} bytes; at most {_MAX_CERTIFICATE}")
     member = _existing(context.state, context.signer.member)
     try:
-        read_authority(certificate, member["name"])
+        read_authorities(certificate, member["name"])
     except (VerificationError, ValueError) as error:
         raise TransactionError(
             Code.BAD_ARGUMENTS, f"tls_ca is not for issuing this member's leaves: {error}"
@@ -265,7 +292,8 @@ def _existing(state: State, name: str) -> dict[str, Any]:
     return member
 
 
-def _register(state: State, public_key: bytes, member: str, officer: str | None) -> None:
+def register_key(state: State, public_key: bytes, member: str, officer: str | None) -> None:
+    """Let a key (DER) sign as the member or its officer. Raises `TransactionError` if any member has or had it."""
     path = f"keys/{hashlib.sha256(public_key).hexdigest()}"
     owner = state.get(path)
     if owner is not None:
