@@ -8,6 +8,7 @@ import os
 import pwd
 import signal
 import socket
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +21,9 @@ from gchain_node.keys.public import cometbft_address, cometbft_type, encode_publ
 from gchain_node.sdnotify import notify
 from gchain_node.signer.config import SignerConfig, load_config
 from gchain_node.signer.journal import Identity, Journal, highest_seen
+from gchain_node.signer.signer import Signer
 from gchain_node.signer.storage import DirectoryStorage
+from gchain_node.signer.succession import Answering, Succession
 
 __all__ = ["app"]
 
@@ -37,10 +40,15 @@ def init(
         int | None,
         typer.Option(min=1, help="First height that may be signed; above everything this key signed before."),
     ] = None,
+    following: Annotated[
+        bool, typer.Option("--next", help="The journal of the key under [next], which begins at its first height.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Begin the double-sign journal. A sound journal that begins at this height is left as it is."""
     settings = load_config(config)
+    if following:
+        settings, initial_height = _following(settings)
     if initial_height is None:
         raise ConfigurationError(
             "--initial-height is needed", remedy="1 for a new key; else a height above the chain's"
@@ -60,24 +68,19 @@ def init(
 def run(config: ConfigOption = Path("/etc/gchain/signer.toml")) -> None:
     """Sign for the engine until told to stop. Refuses to start without a sound journal."""
     from gchain_node.signer.service import SignerService
-    from gchain_node.signer.signer import Signer
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     settings = load_config(config)
-    key = _open_key(settings)
-    guard = _claim(key)
-    storage = DirectoryStorage(settings.journal)
-    journal = Journal.open(storage, settings.chain_id, key.kid.hex())
-    service = SignerService(
-        Signer(key, journal, stop_height=settings.stop_height), settings.socket_path, engine_uid=_engine_uid(settings)
-    )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: service.stop())
-    last = journal.last.position if journal.last else "nothing yet"
-    logging.info("signer for %s ready, last signed: %s", settings.chain_id, last)
-    service.run(ready=lambda: notify("READY=1"))
-    storage.close()
-    guard.close()
+    with ExitStack() as held:
+        signer = _signer(settings, held)
+        service = SignerService(
+            _successive(settings, signer, held), settings.socket_path, engine_uid=_engine_uid(settings)
+        )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: service.stop())
+        last = signer.last.position if signer.last else "nothing yet"
+        logging.info("signer for %s ready, last signed: %s", settings.chain_id, last)
+        service.run(ready=lambda: notify("READY=1"))
 
 
 @app.command()
@@ -101,6 +104,31 @@ def public_key(config: ConfigOption = Path("/etc/gchain/signer.toml"), as_json: 
         "address": cometbft_address(key.public_key).hex().upper(),
     }
     typer.echo(json.dumps(report) if as_json else report["public_key"])
+
+
+def _signer(settings: SignerConfig, held: ExitStack) -> Signer:
+    """The signer of one key: it alone on this host has the key's name and the journal's lock, until `held` ends."""
+    key = _open_key(settings)
+    held.enter_context(_claim(key))
+    storage = held.enter_context(closing(DirectoryStorage(settings.journal)))
+    return Signer(key, Journal.open(storage, settings.chain_id, key.kid.hex()), stop_height=settings.stop_height)
+
+
+def _successive(settings: SignerConfig, signer: Signer, held: ExitStack) -> Answering:
+    """The signer itself, or with the key that follows it in a rotation."""
+    if settings.next is None:
+        return signer
+    following, first_height = _following(settings)
+    return Succession(signer.stopping_after(first_height - 1), _signer(following, held), first_height)
+
+
+def _following(settings: SignerConfig) -> tuple[SignerConfig, int]:
+    """The configuration of the key under `[next]` by itself, and its first height."""
+    if settings.next is None:
+        raise ConfigurationError("there is no [next] key", remedy="a rotation writes it: gchain keys rotate consensus")
+    found = settings.next
+    changes = {"key": found.key, "journal": found.journal, "initial_height": found.first_height, "next": None}
+    return settings.model_copy(update=changes), found.first_height
 
 
 def _open_key(settings: SignerConfig) -> Key:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gchain_node.errors import ConfigurationError
 
-__all__ = ["SignerConfig", "load_config"]
+__all__ = ["NextKey", "SignerConfig", "load_config"]
 
 
 def _unix(text: str) -> str:
@@ -23,6 +23,16 @@ def _absolute(path: Path) -> Path:
     if not path.is_absolute():
         raise ValueError(f"{path} is not an absolute path")
     return path
+
+
+class NextKey(BaseModel):
+    """`[next]`: the key that takes over at `first_height`, with a journal of its own (a rotation under way)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: str
+    journal: Annotated[Path, AfterValidator(_absolute)]
+    first_height: Annotated[int, Field(ge=2)]
 
 
 class SignerConfig(BaseModel):
@@ -39,6 +49,13 @@ class SignerConfig(BaseModel):
     stop_height: Annotated[int, Field(ge=1)] | None = None
     engine_uid: Annotated[int, Field(ge=0)] | None = None
     engine_user: str | None = None
+    next: NextKey | None = None
+
+    @model_validator(mode="after")
+    def _journals_are_apart(self) -> Self:
+        if self.next is not None and (self.next.journal == self.journal or self.next.key == self.key):
+            raise ValueError("next: its key and its journal must not be those of the key that it follows")
+        return self
 
     @property
     def socket_path(self) -> str:

@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 
 from gchain_node._proto import privval_pb2 as privval
 from gchain_node.errors import SigningRefused, StateError
-from gchain_node.signer.signer import Signer
+from gchain_node.signer.succession import Answering
 from gchain_node.signer.wire import encode, read_message
 
 __all__ = ["SignerService"]
@@ -29,7 +29,7 @@ _log = logging.getLogger("gchain_node.signer")
 class SignerService:
     """Serves one engine at a time until `stop` is called. `ready` is called once, when requests can be answered."""
 
-    def __init__(self, signer: Signer, socket_path: str, *, engine_uid: int | None = None) -> None:
+    def __init__(self, signer: Answering, socket_path: str, *, engine_uid: int | None = None) -> None:
         self._signer, self._path, self._engine_uid = signer, socket_path, engine_uid
         self._stopping = threading.Event()
         self._connection: socket.socket | None = None

@@ -34,8 +34,14 @@ class Signer:
 
     def __init__(self, key: Key, journal: Journal, *, stop_height: int | None = None) -> None:
         self._key, self._journal = key, journal
-        self._bounds = Bounds(journal.identity.initial_height, stop_height)
+        self.bounds = Bounds(journal.identity.initial_height, stop_height)
         self._broken = False
+
+    def stopping_after(self, height: int) -> Signer:
+        """This signer, which refuses everything above `height`. A lower stop height that it had stays."""
+        known = self.bounds.stop
+        self.bounds = Bounds(self.bounds.initial, height if known is None else min(height, known))
+        return self
 
     @property
     def last(self) -> Entry | None:
@@ -98,7 +104,7 @@ class Signer:
         position = _checked(vote.height, vote.round, _VOTE_STEPS[vote.type])
         chain_id = self._journal.identity.chain_id
         sign_bytes = vote_sign_bytes(chain_id, vote)
-        decision = decide(self._journal.last, self._bounds, position, sign_bytes)
+        decision = decide(self._journal.last, self.bounds, position, sign_bytes)
         extended = vote.type == types.SIGNED_MSG_TYPE_PRECOMMIT and not is_nil(vote.block_id)
         if vote.extension and not extended:
             raise SigningRefused("unexpected_vote_extension: only a precommit for a block carries one")
@@ -115,7 +121,7 @@ class Signer:
             raise SigningRefused(f"malformed: type {proposal.type} is not a proposal's")
         position = _checked(proposal.height, proposal.round, 1)
         sign_bytes = proposal_sign_bytes(self._journal.identity.chain_id, proposal)
-        decision = decide(self._journal.last, self._bounds, position, sign_bytes)
+        decision = decide(self._journal.last, self.bounds, position, sign_bytes)
         _take(self._settle(decision, position, sign_bytes), proposal)
 
     def _settle(self, decision: Decision, position: Position, sign_bytes: bytes) -> Entry:
