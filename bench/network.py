@@ -20,10 +20,11 @@ __all__ = ["Testnet", "run_testnet"]
 
 @dataclass(frozen=True)
 class Testnet:
-    """A running network: `homes` are the nodes' directories, `rpcs` their RPC addresses."""
+    """A running network: the nodes' directories, their RPC addresses, and process ids of `engine` and `app`."""
 
     homes: list[Path]
     rpcs: list[str]
+    pids: dict[str, list[int]]
 
 
 def _set(config: str, key: str, value: str) -> str:
@@ -70,7 +71,7 @@ def _wait_for_height(rpc: str, height: int, seconds: float) -> None:
     raise TimeoutError(f"{rpc} did not reach height {height} in {seconds:.0f} s")
 
 
-def _start(stack: ExitStack, command: list[str], log: Path) -> None:
+def _start(stack: ExitStack, command: list[str], log: Path) -> int:
     out = stack.enter_context(log.open("w"))
     process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
 
@@ -83,6 +84,7 @@ def _start(stack: ExitStack, command: list[str], log: Path) -> None:
             process.wait()
 
     stack.callback(stop)
+    return process.pid
 
 
 @contextmanager
@@ -93,6 +95,7 @@ def run_testnet(
     validators: int = 4,
     proxy_app: Callable[[Path], str] = lambda _: "kvstore",
     app_command: Callable[[Path], list[str]] | None = None,
+    prepare: Callable[[int, Path], None] = lambda number, home: None,
     genesis: Callable[[dict[str, object]], dict[str, object]] = lambda document: document,
     timeout_commit: str = "500ms",
 ) -> Iterator[Testnet]:
@@ -103,6 +106,7 @@ def run_testnet(
         port: the first of `10 * validators` loopback ports.
         proxy_app: the app's address for a node's home; `kvstore` is CometBFT's own app.
         app_command: the command that serves the app of a node's home, where it is another process.
+        prepare: called with each node's number and home before it starts.
         genesis: what to change in the genesis document that CometBFT made.
 
     Raises:
@@ -118,13 +122,15 @@ def run_testnet(
     document = json.dumps(genesis(json.loads((homes[0] / "config" / "genesis.json").read_text())))
     peers = _peers(homes, port)
     rpcs = [f"http://127.0.0.1:{port + 10 * i + 1}" for i in range(validators)]
+    pids: dict[str, list[int]] = {"app": [], "engine": []}
     with ExitStack() as stack:
         for index, home in enumerate(homes):
             (home / "config" / "genesis.json").write_text(document)
             _configure(home, index, port, peers, proxy_app(home), timeout_commit)
+            prepare(index, home)
             if app_command:
-                _start(stack, app_command(home), home / "app.log")
-            _start(stack, [cometbft, "start", "--home", str(home)], home / "engine.log")
+                pids["app"].append(_start(stack, app_command(home), home / "app.log"))
+            pids["engine"].append(_start(stack, [cometbft, "start", "--home", str(home)], home / "engine.log"))
         for rpc in rpcs:
             _wait_for_height(rpc, 2, 30)
-        yield Testnet(homes, rpcs)
+        yield Testnet(homes, rpcs, pids)

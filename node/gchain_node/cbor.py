@@ -50,8 +50,9 @@ def decode(raw: bytes, *, integer_keys: bool = False) -> Any:
         )
     except (cbor2.CBORError, ValueError, TypeError, OverflowError) as error:
         raise _explain(error) from error
-    _check(value, 0, int if integer_keys else str)
-    if encode(value) != raw:
+    in_order = _check(value, 0, int if integer_keys else str)
+    # cbor2 keeps the order of maps: what it writes as it read it, in the right order, is the one encoding.
+    if not in_order or cbor2.dumps(value) != raw:
         raise TransactionError(Code.NOT_CANONICAL, "the CBOR is not in its deterministic form")
     return value
 
@@ -67,22 +68,33 @@ def _explain(error: BaseException) -> TransactionError:
     return TransactionError(Code.MALFORMED, f"not the CBOR of a transaction: {error}")
 
 
-def _check(value: Any, depth: int, key_type: type) -> None:
+def _check(value: Any, depth: int, key_type: type) -> bool:
+    """Whether all maps are in order. Raises `TransactionError` for what is not allowed at all."""
     if depth > MAX_DEPTH:
         raise TransactionError(Code.TOO_DEEP, f"the CBOR is nested more than {MAX_DEPTH} deep")
     kind = type(value)
     if kind is str or kind is bytes or kind is bool or value is None:
-        return
+        return True
     if kind is int:
         if not -_LIMIT <= value < _LIMIT:
             raise TransactionError(Code.MALFORMED, "a number is outside the 64-bit signed range")
-    elif kind is list:
-        for item in value:
-            _check(item, depth + 1, key_type)
-    elif kind is dict:
-        for key, item in value.items():
+        return True
+    if kind is list:
+        return all([_check(item, depth + 1, key_type) for item in value])
+    if kind is dict:
+        for key in value:
             if type(key) is not key_type:
                 raise TransactionError(Code.MALFORMED, f"a map's key is {key!r}; only text keys are allowed")
-            _check(item, depth + 1, key_type)
-    else:
-        raise TransactionError(Code.NOT_CANONICAL, f"a {kind.__name__} is not allowed in a transaction")
+        inside = [_check(item, depth + 1, key_type) for item in value.values()]
+        return all(inside) and _sorted(value)
+    raise TransactionError(Code.NOT_CANONICAL, f"a {kind.__name__} is not allowed in a transaction")
+
+
+def _sorted(found: dict[Any, Any]) -> bool:
+    """Whether the keys stand in the order of their encodings: the shorter first, then by bytes."""
+    keys = list(found)
+    if all(type(key) is str and len(key) < 24 and key.isascii() for key in keys):
+        places = [(len(key), key) for key in keys]
+        return places == sorted(places)
+    encoded = [cbor2.dumps(key) for key in keys]
+    return encoded == sorted(encoded)

@@ -46,15 +46,24 @@ class Delivery:
         self._verified = verified
 
     def check(self, state: State, raw: bytes, moment: Moment) -> TxResult:
-        """What `deliver` would answer now. Only success leaves a trace, so that a follow-up sees it."""
+        """The code, log and gas that `deliver` would answer now. Only success leaves a trace, so that a follow-up sees
+        it.
+        """
+        state.begin()
         try:
             signed = self._verified.decode(raw)
-            with state.transaction():
-                context = self._admit(state, signed, moment)
-                result = _run(context, signed, [])
+            context = self._admit(state, signed, moment)
+            _effect(context, signed)
+            if context.validator_updates:
+                validators.check(state, context.validator_updates)
         except TransactionError as error:
+            state.abandon()
             return _refusal(raw, error)
-        return result
+        except BaseException:
+            state.abandon()
+            raise
+        state.keep()
+        return TxResult(Code.OK, b"", "", len(raw), len(raw))
 
     def deliver(self, state: State, raw: bytes, moment: Moment, updates: list[ValidatorUpdate]) -> TxResult:
         """Apply a transaction of a block; `updates` gains what the engine must be told."""
@@ -74,7 +83,7 @@ class Delivery:
         try:
             signed = self._verified.decode(raw)
             _check_moment(signed, moment)
-            entry = state.get(f"keys/{signed.envelope.kid.hex()}")
+            entry = state.peek(f"keys/{signed.envelope.kid.hex()}")
             if entry is not None:
                 self._verified.verify(signed, entry["public_key"])
         except TransactionError:
@@ -85,7 +94,7 @@ class Delivery:
         _check_moment(signed, moment)
         signer = self._authenticate(state, signed, moment.height)
         action_of(signed)
-        if signed.tx.module not in OPEN_WHILE_FORMING and state.get("consortium")["phase"] != "live":
+        if signed.tx.module not in OPEN_WHILE_FORMING and state.peek("consortium")["phase"] != "live":
             raise TransactionError(
                 Code.FORMING,
                 f"the consortium is forming: {signed.tx.module}/{signed.tx.action} waits until the ledger is live",
@@ -95,7 +104,7 @@ class Delivery:
 
     def _authenticate(self, state: State, signed: SignedTx, height: int) -> Signer:
         kid = signed.envelope.kid
-        entry = state.get(f"keys/{kid.hex()}")
+        entry = state.peek(f"keys/{kid.hex()}")
         if entry is None:
             raise TransactionError(Code.UNKNOWN_KEY, f"key {kid.hex()} belongs to no member or officer of this ledger")
         if height > entry.get("until", height):
@@ -108,7 +117,7 @@ class Delivery:
                 Code.SIGNER_MISMATCH, f"the key is {signer.name}'s, the transaction says {signed.tx.signer}"
             )
         self._verified.verify(signed, entry["public_key"])
-        if state.get(f"members/{signer.member}")["status"] != "active":
+        if state.peek(f"members/{signer.member}")["status"] != "active":
             raise TransactionError(Code.MEMBER_SUSPENDED, f"member {signer.member} is suspended")
         return signer
 

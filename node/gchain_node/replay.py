@@ -15,12 +15,13 @@ __all__ = ["WINDOW", "use"]
 
 WINDOW = 1024
 _MASK = (1 << WINDOW) - 1
+_NEVER = {"high": 0, "used": b""}
 
 
 def use(state: State, signer: str, number: int, *, ordered: bool) -> None:
     """Mark `number` as used. Raises `TransactionError` if it was, is below the window, or breaks the order."""
     path = f"nonces/{signer}"
-    entry = state.get(path) or {"high": 0, "used": b""}
+    entry = state.peek(path) or _NEVER
     high, used = entry["high"], int.from_bytes(entry["used"], "big")
     if ordered and number != high + 1:
         raise TransactionError(Code.OUT_OF_ORDER, f"number {number} was sent in strict order; the next is {high + 1}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 from collections.abc import Sequence
 from typing import Final
@@ -37,6 +38,7 @@ from gchain_node.supervisor import Supervisor
 __all__ = ["check_genesis", "open_store", "run"]
 
 _ABCI_CONNECTIONS: Final = 4
+_GC_THRESHOLD: Final = 50_000  # new objects; a block makes many, none of them in cycles
 
 
 def run(config: NodeConfig) -> None:
@@ -45,6 +47,8 @@ def run(config: NodeConfig) -> None:
     Raises:
         NodeError: it cannot start, or could not go on.
     """
+    gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD)
     asyncio.run(_run(config))
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Protocol
 
 from cryptography.exceptions import InvalidSignature
@@ -48,6 +49,7 @@ MAX_NAME = 128
 MAX_NUMBER = 2**63 - 1
 ALGORITHMS = {"ES256": -7, "EdDSA": -8}
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+_ECDSA = ec.ECDSA(hashes.SHA256())
 _SIGN1_TAG = b"\xd2"
 _FIELDS = {"chain_id", "module", "action", "args", "signer", "nonce", "expires_height"}
 
@@ -124,7 +126,18 @@ def kid_of(public_key: PublicKeyTypes) -> bytes:
 
 def sig_structure(protected: bytes, payload: bytes, external_aad: bytes = b"") -> bytes:
     """What a COSE_Sign1 signature is over (RFC 9052, section 4.4)."""
-    return cbor.encode(["Signature1", protected, external_aad, payload])
+    return b"\x84\x6aSignature1" + b"".join(_head(part) + part for part in (protected, external_aad, payload))
+
+
+def _head(part: bytes) -> bytes:
+    """Initial byte and length of a CBOR byte string."""
+    size = len(part)
+    if size < 24:
+        return bytes((0x40 + size,))
+    for marker, width in ((0x58, 1), (0x59, 2), (0x5A, 4)):
+        if size < 1 << 8 * width:
+            return bytes((marker,)) + size.to_bytes(width, "big")
+    raise ValueError(f"{size} bytes are more than a transaction can have")
 
 
 def sign_sign1(payload: bytes, key: SigningKey) -> bytes:
@@ -145,7 +158,7 @@ def decode_sign1(raw: bytes) -> CoseSign1:
         raise TransactionError(Code.TOO_LARGE, f"the transaction has {len(raw)} bytes; at most {MAX_TX_BYTES} pass")
     if raw[:1] != _SIGN1_TAG:
         raise TransactionError(Code.MALFORMED, "the bytes do not start with the tag of a COSE_Sign1 (18)")
-    parts = cbor.decode(raw[1:])
+    parts = _canonical_parts(raw) or cbor.decode(raw[1:])
     if not isinstance(parts, list) or len(parts) != 4:
         raise TransactionError(Code.MALFORMED, "a COSE_Sign1 is an array of four: protected, unprotected, payload, sig")
     protected, unprotected, payload, signature = parts
@@ -159,6 +172,37 @@ def decode_sign1(raw: bytes) -> CoseSign1:
     return CoseSign1(algorithm, kid, payload, signature, protected)
 
 
+def _canonical_parts(raw: bytes) -> list[Any] | None:
+    """The four parts of an envelope in its one encoding, which is nearly every one; None leaves it to the decoder."""
+    if raw[1:2] != b"\x84":
+        return None
+    protected, at = _byte_string(raw, 2)
+    if protected is None or raw[at : at + 1] != b"\xa0":
+        return None
+    payload, at = _byte_string(raw, at + 1)
+    signature, end = _byte_string(raw, at)
+    if payload is None or signature is None or end != len(raw):
+        return None
+    return [protected, {}, payload, signature]
+
+
+def _byte_string(raw: bytes, at: int) -> tuple[bytes | None, int]:
+    """The byte string at `at`, if its length is written in the shortest form, and where it ends."""
+    marker = raw[at] if at < len(raw) else 0
+    if 0x40 <= marker < 0x58:
+        start, size = at + 1, marker - 0x40
+    elif 0x58 <= marker <= 0x5A:
+        width = 1 << marker - 0x58
+        start = at + 1 + width
+        size = int.from_bytes(raw[at + 1 : start], "big")
+        if size < (24 if width == 1 else 1 << 4 * width):
+            return None, at
+    else:
+        return None, at
+    return (raw[start : start + size], start + size) if start + size <= len(raw) else (None, at)
+
+
+@lru_cache(maxsize=4096)
 def _read_protected(protected: bytes) -> tuple[str, bytes]:
     header = cbor.decode(protected, integer_keys=True)
     if not isinstance(header, dict) or set(header) != {1, 4}:
@@ -217,7 +261,7 @@ def _verify_es256(envelope: CoseSign1, public_key: PublicKeyTypes) -> None:
     if s > P256_ORDER // 2:
         raise TransactionError(Code.HIGH_S, "S is above half the order of P-256: send the low-S form (n - S)")
     try:
-        public_key.verify(encode_dss_signature(r, s), envelope.to_be_signed, ec.ECDSA(hashes.SHA256()))
+        public_key.verify(encode_dss_signature(r, s), envelope.to_be_signed, _ECDSA)
     except InvalidSignature:
         raise TransactionError(Code.BAD_SIGNATURE, "the ES256 signature does not verify") from None
 

@@ -46,7 +46,7 @@ def _commit(context: Context, args: dict[str, Any]) -> Effect:
     name, digest = identifier(args, "id"), _commitment(args)
     schema = identifier(args, "schema") if "schema" in args else None
     path = f"records/{name}"
-    if context.state.raw(path.encode()) is not None:
+    if context.state.has(path):
         raise TransactionError(Code.ALREADY_EXISTS, f"record {name} exists; supersede it instead")
     record = {
         "id": name,
