@@ -14,7 +14,7 @@ import cbor2
 from gchain_node.codes import Code
 from gchain_node.errors import TransactionError
 
-__all__ = ["MAX_DEPTH", "decode", "encode"]
+__all__ = ["MAX_DEPTH", "decode", "encode", "is_canonical", "plain"]
 
 MAX_DEPTH = 16
 _LIMIT = 2**63
@@ -26,6 +26,7 @@ def _refuse_tag(*_: Any, **__: Any) -> NoReturn:
     raise TransactionError(Code.NOT_CANONICAL, "CBOR tags are not allowed inside a transaction")
 
 
+_FAILURES = (cbor2.CBORError, ValueError, TypeError, OverflowError)
 _DECODERS: dict[int, Any] = dict.fromkeys(_TAGS, _refuse_tag)
 
 
@@ -40,21 +41,44 @@ def decode(raw: bytes, *, integer_keys: bool = False) -> Any:
     `integer_keys` is for COSE headers, whose labels are numbers.
     """
     try:
-        value = cbor2.loads(
-            raw,
-            max_depth=MAX_DEPTH + 1,
-            allow_indefinite=False,
-            allow_duplicate_keys=False,
-            tag_hook=_refuse_tag,
-            semantic_decoders=_DECODERS,
-        )
-    except (cbor2.CBORError, ValueError, TypeError, OverflowError) as error:
+        value = _loads(raw)
+    except _FAILURES as error:
         raise _explain(error) from error
     in_order = _check(value, 0, int if integer_keys else str)
     # cbor2 keeps the order of maps: what it writes as it read it, in the right order, is the one encoding.
     if not in_order or cbor2.dumps(value) != raw:
         raise TransactionError(Code.NOT_CANONICAL, "the CBOR is not in its deterministic form")
     return value
+
+
+def plain(raw: bytes) -> Any:
+    """The value of `raw` if writing it as it was read gives `raw` again, else None: lengths and numbers are in their
+    shortest form then, and the caller looks at types and at the order of maps. Never raises.
+    """
+    try:
+        value = _loads(raw)
+        return value if cbor2.dumps(value) == raw else None
+    except (*_FAILURES, TransactionError):
+        return None
+
+
+def is_canonical(value: Any, *, depth: int) -> bool:
+    """Whether what `plain` gave is allowed in a transaction, `depth` levels down, and all its maps are in order."""
+    try:
+        return _check(value, depth, str)
+    except TransactionError:
+        return False
+
+
+def _loads(raw: bytes) -> Any:
+    return cbor2.loads(
+        raw,
+        max_depth=MAX_DEPTH + 1,
+        allow_indefinite=False,
+        allow_duplicate_keys=False,
+        tag_hook=_refuse_tag,
+        semantic_decoders=_DECODERS,
+    )
 
 
 def _explain(error: BaseException) -> TransactionError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 
 __all__ = [
     "Attribute",
@@ -68,7 +68,8 @@ class Info:
     chain_id: str
 
 
-class Attribute(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Attribute:
     key: str
     value: str
     index: bool = True

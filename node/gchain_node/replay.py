@@ -7,6 +7,8 @@ any order within the window. `nonces/<signer>` holds {high, used}: the highest n
 
 from __future__ import annotations
 
+from typing import Any
+
 from gchain_node.codes import Code
 from gchain_node.errors import TransactionError
 from gchain_node.state import State
@@ -15,7 +17,7 @@ __all__ = ["WINDOW", "use"]
 
 WINDOW = 1024
 _MASK = (1 << WINDOW) - 1
-_NEVER = {"high": 0, "used": b""}
+_NEVER: dict[str, Any] = {"high": 0, "used": b""}
 
 
 def use(state: State, signer: str, number: int, *, ordered: bool) -> None:

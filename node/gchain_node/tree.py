@@ -27,6 +27,7 @@ Leaf = tuple[bytes, bytes]  # SHA-256 of the key, SHA-256 of the value
 Slot = Leaf | bytes | None  # a lone key, the hash of a page below, or nothing
 _Page = list[Slot]
 _sha256 = hashlib.sha256
+_INNER_EMPTY = b"\x01" + EMPTY
 
 
 def leaf_hash(key_hash: bytes, value_hash: bytes) -> bytes:
@@ -160,17 +161,30 @@ def _lone(page: _Page) -> Leaf | bool | None:
 
 
 def _fold(page: _Page, low: int, high: int) -> bytes:
-    """Hash of the slots from `low` to `high`, by the compact rule of the module's docstring."""
-    filled = [slot for slot in page[low:high] if slot is not None]
-    if not filled:
+    """Hash of the slots from `low` to `high`, a power of two of them, by the compact rule of the module's docstring."""
+    level = page[low:high]
+    while len(level) > 1:
+        level = [_join(level[at], level[at + 1]) for at in range(0, len(level), 2)]
+    return _hash(level[0])
+
+
+def _join(left: Slot, right: Slot) -> Slot:
+    """Two neighbours as one: nothing, a lone leaf as it is, or the hash of an inner node."""
+    if left is None:
+        if right is None or type(right) is tuple:
+            return right
+        return _sha256(_INNER_EMPTY + right).digest()  # type: ignore[operator]  # a hash: all else is ruled out
+    if right is None and type(left) is tuple:
+        return left
+    return _sha256(b"\x01" + _hash(left) + _hash(right)).digest()
+
+
+def _hash(slot: Slot) -> bytes:
+    if slot is None:
         return EMPTY
-    first = filled[0]
-    if len(filled) == 1 and isinstance(first, tuple):
-        return leaf_hash(*first)
-    if high - low == 1 and isinstance(first, bytes):
-        return first
-    middle = (low + high) // 2
-    return inner_hash(_fold(page, low, middle), _fold(page, middle, high))
+    if type(slot) is tuple:
+        return _sha256(b"\x00" + slot[0] + slot[1]).digest()
+    return slot  # type: ignore[return-value]  # the hash of a page below
 
 
 def _descend(page: _Page, nibble: int, siblings: list[bytes]) -> Slot:
@@ -192,10 +206,19 @@ def _descend(page: _Page, nibble: int, siblings: list[bytes]) -> Slot:
 
 
 def _pack(page: _Page) -> bytes:
-    leaves = sum(1 << nibble for nibble, slot in enumerate(page) if isinstance(slot, tuple))
-    inners = sum(1 << nibble for nibble, slot in enumerate(page) if isinstance(slot, bytes))
-    body = b"".join(slot if isinstance(slot, bytes) else slot[0] + slot[1] for slot in page if slot is not None)
-    return leaves.to_bytes(2, "big") + inners.to_bytes(2, "big") + body
+    leaves = inners = 0
+    parts = [b""]
+    for nibble, slot in enumerate(page):
+        if slot is None:
+            continue
+        if type(slot) is tuple:
+            leaves |= 1 << nibble
+            parts += slot
+        else:
+            inners |= 1 << nibble
+            parts.append(slot)  # type: ignore[arg-type]  # a hash: all else is ruled out
+    parts[0] = (leaves << 16 | inners).to_bytes(4, "big")
+    return b"".join(parts)
 
 
 def _unpack(data: bytes, prefix: bytes) -> _Page:
@@ -205,10 +228,10 @@ def _unpack(data: bytes, prefix: bytes) -> _Page:
     page: _Page = [None] * 16
     at = 4
     for nibble in range(16):
-        if leaves >> nibble & 1:
-            page[nibble] = (data[at : at + 32], data[at + 32 : at + 64])
-            at += 64
-        elif inners >> nibble & 1:
+        if inners >> nibble & 1:
             page[nibble] = data[at : at + 32]
             at += 32
+        elif leaves >> nibble & 1:
+            page[nibble] = (data[at : at + 32], data[at + 32 : at + 64])
+            at += 64
     return page

@@ -11,9 +11,8 @@ Pure: bytes in, values out. Whether the signer may act is the state machine's de
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -51,7 +50,8 @@ ALGORITHMS = {"ES256": -7, "EdDSA": -8}
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _ECDSA = ec.ECDSA(hashes.SHA256())
 _SIGN1_TAG = b"\xd2"
-_FIELDS = {"chain_id", "module", "action", "args", "signer", "nonce", "expires_height"}
+_IN_ORDER = ("args", "nonce", "action", "module", "signer", "chain_id", "expires_height")
+_FIELDS = set(_IN_ORDER)
 
 
 class SigningKey(Protocol):
@@ -66,8 +66,7 @@ class SigningKey(Protocol):
     def sign(self, message: bytes) -> bytes: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Tx:
+class Tx(NamedTuple):
     """What is asked of the ledger.
 
     `signer` is `<member>` or `<member>/<officer>`. `nonce` (1 or more) is used once per signer within the window of
@@ -90,8 +89,7 @@ class Tx:
         return cbor.encode(payload)
 
 
-@dataclass(frozen=True, slots=True)
-class CoseSign1:
+class CoseSign1(NamedTuple):
     """A decoded COSE_Sign1 of this ledger's profile; nothing in it has been verified."""
 
     algorithm: str
@@ -106,11 +104,10 @@ class CoseSign1:
         return sig_structure(self.protected, self.payload)
 
 
-@dataclass(frozen=True, slots=True)
-class SignedTx:
+class SignedTx(NamedTuple):
     tx: Tx
     envelope: CoseSign1
-    raw: bytes = field(repr=False)
+    raw: bytes
     hash: bytes
 
 
@@ -173,33 +170,11 @@ def decode_sign1(raw: bytes) -> CoseSign1:
 
 
 def _canonical_parts(raw: bytes) -> list[Any] | None:
-    """The four parts of an envelope in its one encoding, which is nearly every one; None leaves it to the decoder."""
-    if raw[1:2] != b"\x84":
-        return None
-    protected, at = _byte_string(raw, 2)
-    if protected is None or raw[at : at + 1] != b"\xa0":
-        return None
-    payload, at = _byte_string(raw, at + 1)
-    signature, end = _byte_string(raw, at)
-    if payload is None or signature is None or end != len(raw):
-        return None
-    return [protected, {}, payload, signature]
-
-
-def _byte_string(raw: bytes, at: int) -> tuple[bytes | None, int]:
-    """The byte string at `at`, if its length is written in the shortest form, and where it ends."""
-    marker = raw[at] if at < len(raw) else 0
-    if 0x40 <= marker < 0x58:
-        start, size = at + 1, marker - 0x40
-    elif 0x58 <= marker <= 0x5A:
-        width = 1 << marker - 0x58
-        start = at + 1 + width
-        size = int.from_bytes(raw[at + 1 : start], "big")
-        if size < (24 if width == 1 else 1 << 4 * width):
-            return None, at
-    else:
-        return None, at
-    return (raw[start : start + size], start + size) if start + size <= len(raw) else (None, at)
+    """The parts of an envelope in its one encoding, which is nearly every one; None leaves it to the strict decoder."""
+    parts = cbor.plain(raw[1:])
+    if type(parts) is list and len(parts) == 4 and type(parts[1]) is dict and not parts[1]:
+        return parts if type(parts[0]) is type(parts[2]) is type(parts[3]) is bytes else None
+    return None
 
 
 @lru_cache(maxsize=4096)
@@ -219,10 +194,20 @@ def _read_protected(protected: bytes) -> tuple[str, bytes]:
 def decode(raw: bytes) -> SignedTx:
     """Read a transaction. Raises `TransactionError`; the signature has not been looked at."""
     envelope = decode_sign1(raw)
-    fields = cbor.decode(envelope.payload)
+    fields = _canonical_fields(envelope.payload) or cbor.decode(envelope.payload)
     if not isinstance(fields, dict):
         raise TransactionError(Code.MALFORMED, "the payload must be a map")
     return SignedTx(_read_fields(fields), envelope, raw, tx_hash(raw))
+
+
+def _canonical_fields(payload: bytes) -> dict[str, Any] | None:
+    """The fields of a payload in its one encoding, which is nearly every one; None leaves it to the strict decoder.
+    What is not in `args` has its type checked by `_read_fields`.
+    """
+    fields = cbor.plain(payload)
+    if type(fields) is dict and tuple(fields) == _IN_ORDER and cbor.is_canonical(fields["args"], depth=1):
+        return fields
+    return None
 
 
 def _read_fields(fields: dict[str, Any]) -> Tx:

@@ -31,7 +31,7 @@ VALUES = st.recursive(
 @pytest.mark.parametrize("key", [P256, ED25519], ids=["ES256", "EdDSA"])
 @pytest.mark.parametrize("ordered", [False, True])
 def test_a_signed_transaction_reads_back_and_verifies(key: FileKey, ordered: bool) -> None:
-    made = tx.Tx(**{name: getattr(TX, name) for name in TX.__slots__} | {"ordered": ordered})
+    made = tx.Tx(**{name: getattr(TX, name) for name in TX._fields} | {"ordered": ordered})
     signed = tx.decode(tx.sign(made, key))
     assert signed.tx == made
     assert signed.envelope.kid == key.kid == tx.kid_of(key.public_key)
@@ -90,7 +90,7 @@ def envelope(
 
 
 def fields(**changes: Any) -> dict[str, Any]:
-    return {name: getattr(TX, name) for name in TX.__slots__ if name != "ordered"} | changes
+    return {name: getattr(TX, name) for name in TX._fields if name != "ordered"} | changes
 
 
 def nested(depth: int) -> Any:
