@@ -53,7 +53,7 @@ class App:
         self.verified = VerifiedTransactions()
         self._delivery = Delivery(self.verified)
         self._lock = threading.RLock()
-        self._check_state = State(store)
+        self._check_state = State(store, trial=True)
         self._pending: tuple[Batch, int] | None = None
         self._snapshots = snapshots.Snapshots(store)
         self._read_meta()
@@ -81,7 +81,7 @@ class App:
             meta["initial_height"] = request.initial_height.to_bytes(8, "big")
             self._store.replace_all(Batch(0, change.root, changes, change.pages, meta))
             self._read_meta()
-            self._check_state = State(self._store)
+            self._check_state = State(self._store, trial=True)
         return InitChainResult(change.root)
 
     def check_tx(self, raw: bytes, recheck: bool = False) -> TxResult:
@@ -148,7 +148,7 @@ class App:
             self._store.commit(batch)
             self._last_time_ns = time_ns
             self._pending = None
-            self._check_state = State(self._store)
+            self._check_state = State(self._store, trial=True)
             self._snapshots.take(batch.height, batch.app_hash)
         return 0
 
@@ -173,7 +173,7 @@ class App:
     def apply_snapshot_chunk(self, index: int, chunk: bytes, sender: str) -> SnapshotAnswer:
         with self._lock:
             answer = self._snapshots.apply(index, chunk)
-            self._check_state = State(self._store)
+            self._check_state = State(self._store, trial=True)
             self._read_meta()
         return answer
 

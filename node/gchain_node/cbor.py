@@ -104,7 +104,8 @@ def _check(value: Any, depth: int, key_type: type) -> bool:
             raise TransactionError(Code.MALFORMED, "a number is outside the 64-bit signed range")
         return True
     if kind is list:
-        return all([_check(item, depth + 1, key_type) for item in value])
+        found = [_check(item, depth + 1, key_type) for item in value]  # all of them: any may be refused
+        return all(found)
     if kind is dict:
         for key in value:
             if type(key) is not key_type:

@@ -40,4 +40,4 @@ def use(state: State, signer: str, number: int, *, ordered: bool) -> None:
         if used >> bit & 1:
             raise TransactionError(Code.NONCE_USED, f"{signer} used number {number} before")
         used |= 1 << bit
-    state.put(path, {"high": high, "used": used.to_bytes(WINDOW // 8, "big")})
+    state.put_later(path, {"high": high, "used": used.to_bytes(WINDOW // 8, "big")})

@@ -58,11 +58,14 @@ _Layer = dict[bytes, _Written | None]
 class State:
     """Writes of one block (or of the mempool's view) over what is committed, which MUST NOT change meanwhile.
 
-    A value that is put MUST NOT be changed afterwards: it is encoded once, when the block ends or somebody reads it.
+    Args:
+        trial: for a view that is never committed: values are encoded only when somebody reads them, and so MUST NOT be
+            changed after they are put.
     """
 
-    def __init__(self, committed: Committed) -> None:
+    def __init__(self, committed: Committed, *, trial: bool = False) -> None:
         self._committed = committed
+        self._trial = trial
         self._block: _Layer = {}
         self._transaction: _Layer | None = None
         self._decoded: dict[bytes, Any] = {}
@@ -110,6 +113,13 @@ class State:
         return self._committed.get(key) is not None
 
     def put(self, path: str, value: Any) -> None:
+        written = _Written(value)
+        if not self._trial:
+            _ = written.raw  # what cannot be encoded is found out here, not when the block ends
+        self._writes()[path.encode()] = written
+
+    def put_later(self, path: str, value: Any) -> None:
+        """As `put`, for what changes with every transaction, surely can be encoded, and is not changed after."""
         self._writes()[path.encode()] = _Written(value)
 
     def delete(self, path: str) -> None:
