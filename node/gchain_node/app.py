@@ -16,12 +16,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Sequence
 
-from gchain_node import __version__, evidence, genesis, queries, snapshots, validators
+from gchain_node import __version__, evidence, genesis, queries, validators
 from gchain_node.delivery import Delivery, Moment
 from gchain_node.errors import EngineError
 from gchain_node.messages import (
     Block,
     BlockResult,
+    ChunkAnswer,
     Info,
     InitChain,
     InitChainResult,
@@ -32,6 +33,8 @@ from gchain_node.messages import (
     ValidatorUpdate,
 )
 from gchain_node.modules import rotation
+from gchain_node.restoring import Restoring
+from gchain_node.snapshots import Snapshots
 from gchain_node.state import Nothing, State
 from gchain_node.store import Batch, Store
 from gchain_node.tree import Tree
@@ -45,9 +48,9 @@ VALIDATOR_CHANGES = "governance/validator-changes"  # {heights}: headers that na
 
 
 class App:
-    """One ledger over one store."""
+    """One ledger over one store, which takes `snapshots` of it for state sync if given."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, snapshots: Snapshots | None = None) -> None:
         self._store = store
         self._tree = Tree(store.page)
         self.verified = VerifiedTransactions()
@@ -55,7 +58,8 @@ class App:
         self._lock = threading.RLock()
         self._check_state = State(store, trial=True)
         self._pending: tuple[Batch, int] | None = None
-        self._snapshots = snapshots.Snapshots(store)
+        self._snapshots = snapshots or Snapshots(store, None)
+        self._restoring = Restoring(store)
         self._read_meta()
 
     @property
@@ -144,12 +148,12 @@ class App:
         if self._pending is None:
             raise EngineError("commit without a finalized block")
         batch, time_ns = self._pending
-        with self._lock:
+        with self._lock, self._snapshots.preserving(batch.values):
             self._store.commit(batch)
             self._last_time_ns = time_ns
             self._pending = None
             self._check_state = State(self._store, trial=True)
-            self._snapshots.take(batch.height, batch.app_hash)
+        self._snapshots.due(batch.height)
         return 0
 
     def query(self, path: str, data: bytes = b"", height: int = 0, prove: bool = False) -> QueryResult:
@@ -168,11 +172,11 @@ class App:
         return self._snapshots.load(height, format_, chunk)
 
     def offer_snapshot(self, snapshot: Snapshot, app_hash: bytes) -> SnapshotAnswer:
-        return self._snapshots.offer(snapshot, app_hash)
+        return self._restoring.offer(snapshot, app_hash)
 
-    def apply_snapshot_chunk(self, index: int, chunk: bytes, sender: str) -> SnapshotAnswer:
+    def apply_snapshot_chunk(self, index: int, chunk: bytes, sender: str) -> ChunkAnswer:
         with self._lock:
-            answer = self._snapshots.apply(index, chunk)
+            answer = self._restoring.apply(index, chunk, sender)
             self._check_state = State(self._store, trial=True)
             self._read_meta()
         return answer

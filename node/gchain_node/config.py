@@ -15,18 +15,21 @@ from gchain_node.errors import ConfigurationError
 
 __all__ = [
     "DATABASE",
+    "SNAPSHOTS",
     "AbciConfig",
     "EngineConfig",
     "HttpConfig",
     "KeysConfig",
     "Listen",
     "NodeConfig",
+    "SnapshotsConfig",
     "load_config",
     "parse_listen",
 ]
 
 
 DATABASE: Final = "state.db"  # in the node's home
+SNAPSHOTS: Final = "snapshots"  # likewise
 
 
 class Listen(NamedTuple):
@@ -91,7 +94,12 @@ class AbciConfig(_Section):
 
 
 class EngineConfig(_Section):
+    """`stalled_after`: seconds without a block after which the node is not ready. An engine that has nothing to commit
+    makes an empty block every two seconds.
+    """
+
     rpc: Annotated[str, AfterValidator(_loopback_url)] = "http://127.0.0.1:26657"
+    stalled_after: Annotated[float, Field(gt=0)] = 30.0
 
 
 class HttpConfig(_Section):
@@ -116,6 +124,13 @@ class KeysConfig(_Section):
     receipt: str | None = None
 
 
+class SnapshotsConfig(_Section):
+    """A snapshot of the state every `interval` heights (0: none), the latest `keep` of them, in `home`/snapshots."""
+
+    interval: Annotated[int, Field(ge=0)] = 1000
+    keep: Annotated[int, Field(ge=1, le=100)] = 2
+
+
 class NodeConfig(_Section):
     chain_id: Annotated[str, Field(min_length=1, max_length=50)]
     home: _AbsolutePath
@@ -125,6 +140,7 @@ class NodeConfig(_Section):
     engine: EngineConfig = EngineConfig()
     http: HttpConfig = HttpConfig()
     keys: KeysConfig = KeysConfig()
+    snapshots: SnapshotsConfig = SnapshotsConfig()
 
 
 _SECTIONS: dict[str, type[BaseModel]] = {
@@ -132,6 +148,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "engine": EngineConfig,
     "http": HttpConfig,
     "keys": KeysConfig,
+    "snapshots": SnapshotsConfig,
 }
 
 

@@ -14,6 +14,7 @@ __all__ = [
     "Attribute",
     "Block",
     "BlockResult",
+    "ChunkAnswer",
     "Event",
     "Info",
     "InitChain",
@@ -171,3 +172,13 @@ class SnapshotAnswer(Enum):
     RETRY = "retry"
     REJECT = "reject"
     REJECT_FORMAT = "reject_format"
+    REJECT_SENDER = "reject_sender"
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkAnswer:
+    """`refetch`: chunks to fetch once more; `reject_senders`: peers, by the engine's ids, to hear no more of."""
+
+    answer: SnapshotAnswer
+    refetch: tuple[int, ...] = ()
+    reject_senders: tuple[str, ...] = ()

@@ -78,6 +78,7 @@ class _Gauges(Collector):
     def _readings(self) -> Iterator[tuple[str, str, float]]:
         view, network = self._view, self._view.network()
         yield "gchain_height", "Last height that the application committed", view.app.info().last_block_height
+        yield "gchain_seconds_without_block", "Seconds since the height last changed", view.seconds_without_block()
         yield "gchain_engine_up", "1 while the engine answers", float(network is not None)
         yield "gchain_ready", "1 while the node is ready", float(not view.not_ready())
         if network is not None:

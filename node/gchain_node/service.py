@@ -23,7 +23,7 @@ from gchain_node.api.listeners import Listener, bind
 from gchain_node.api.tls import LeafStore
 from gchain_node.api.view import LedgerView
 from gchain_node.app import VALIDATOR_CHANGES, App
-from gchain_node.config import DATABASE, NodeConfig, parse_listen
+from gchain_node.config import DATABASE, SNAPSHOTS, NodeConfig, parse_listen
 from gchain_node.engine.cometbft.adapter import AbciAdapter
 from gchain_node.engine.cometbft.engine import CometEngine
 from gchain_node.engine.cometbft.rpc import EngineRpc
@@ -32,6 +32,7 @@ from gchain_node.engine.interface import CommittedBlock
 from gchain_node.errors import ConfigurationError, GenesisError, StateError
 from gchain_node.messages import InitChain
 from gchain_node.metrics import Metrics
+from gchain_node.snapshots import Snapshots
 from gchain_node.store import Store
 from gchain_node.supervisor import Supervisor
 
@@ -56,7 +57,8 @@ async def _run(config: NodeConfig) -> None:
     with contextlib.ExitStack() as stack:
         status_socket = stack.enter_context(bind("http.status", parse_listen(config.http.status)))
         api_socket = stack.enter_context(bind("http.api", parse_listen(config.http.api)))
-        app = App(stack.enter_context(contextlib.closing(open_store(config))))
+        store = stack.enter_context(contextlib.closing(open_store(config)))
+        app = App(store, stack.enter_context(contextlib.closing(_snapshots(config, store))))
         rpc = stack.enter_context(contextlib.closing(EngineRpc(config.engine.rpc)))
         feed, metrics, leaf = BlockFeed(), Metrics(), LeafStore(config.http.tls_dir)
 
@@ -74,6 +76,7 @@ async def _run(config: NodeConfig) -> None:
             member=config.member,
             leaf=leaf,
             engine_connected=lambda: server.connections >= _ABCI_CONNECTIONS,
+            stalled_after=config.engine.stalled_after,
         )
         metrics.watch(view)
         limit, body = RateLimit(config.http.submit_rate, config.http.submit_burst), config.http.max_body
@@ -107,6 +110,11 @@ def open_store(config: NodeConfig) -> Store:
             remedy="give each ledger a home of its own",
         )
     return store
+
+
+def _snapshots(config: NodeConfig, store: Store) -> Snapshots:
+    settings = config.snapshots
+    return Snapshots(store, config.home / SNAPSHOTS, interval=settings.interval, keep=settings.keep)
 
 
 def check_genesis(config: NodeConfig, request: InitChain) -> None:

@@ -1,7 +1,7 @@
 """The node's database: one SQLite file, one atomic write per height.
 
-Tables: `value` (state, key to deterministic CBOR), `page` (nodes of the authenticated tree), `snapshot` (chunks for
-state sync), `meta` (height, app hash, chain id, format).
+Tables: `value` (state, key to deterministic CBOR), `page` (nodes of the authenticated tree), `meta` (height, app hash,
+chain id, format).
 
 Contract:
     * `commit` MUST write values, pages and meta of one height in one transaction, durable when it returns
@@ -13,7 +13,6 @@ Contract:
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 import threading
 from collections.abc import Iterable, Mapping
@@ -30,8 +29,6 @@ FORMAT = b"1"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS value (key BLOB PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS page (path BLOB PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS snapshot
-    (height INTEGER, chunk INTEGER, digest BLOB NOT NULL, data BLOB NOT NULL, PRIMARY KEY (height, chunk));
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 """
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "cache_size=-32768", "temp_store=MEMORY")
@@ -112,6 +109,10 @@ class Store:
             "SELECT key, data FROM value WHERE key >= ? AND key < ? ORDER BY key", prefix, prefix + b"\xff"
         )
 
+    def rows_after(self, key: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        """At most `limit` committed keys above `key`, and their values, in the order of the keys."""
+        return self._all("SELECT key, data FROM value WHERE key > ? ORDER BY key LIMIT ?", key, limit)
+
     def pages(self) -> Iterable[tuple[bytes, bytes]]:
         return self._all("SELECT path, data FROM page ORDER BY path")
 
@@ -141,28 +142,6 @@ class Store:
             values.update(batch.values)
             pages.update(batch.pages)
             self.commit(Batch(batch.height, batch.app_hash, values, pages, batch.meta))
-
-    def put_snapshot(self, height: int, chunks: list[bytes]) -> None:
-        rows = [(height, index, hashlib.sha256(chunk).digest(), chunk) for index, chunk in enumerate(chunks)]
-        with self._lock:
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                self._connection.executemany("INSERT OR REPLACE INTO snapshot VALUES (?, ?, ?, ?)", rows)
-                self._connection.execute("COMMIT")
-            except sqlite3.Error as error:
-                with suppress(sqlite3.Error):
-                    self._connection.execute("ROLLBACK")
-                raise _explain(self.path, error) from error
-
-    def drop_snapshot(self, height: int) -> None:
-        self._all("DELETE FROM snapshot WHERE height = ?", height)
-
-    def snapshot_chunks(self) -> list[tuple[int, bytes]]:
-        """Height and digest of every chunk kept, in order."""
-        return self._all("SELECT height, digest FROM snapshot ORDER BY height, chunk")
-
-    def snapshot_chunk(self, height: int, chunk: int) -> bytes | None:
-        return self._one("SELECT data FROM snapshot WHERE height = ? AND chunk = ?", height, chunk)
 
     def check_file(self) -> None:
         """SQLite's own integrity check. Raises `CorruptStateError` with what it found."""

@@ -1,5 +1,5 @@
 """Tokens for tests: one SoftHSM store a test process, since SoftHSM takes its store once, and a new token where
-wanted.
+wanted. Ledgers of real processes: see `node/tests/network/ledger.py`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from gchain_node.keys.pin import ensure_pin
 from gchain_node.keys.softhsm import SoftHsmStore
 from gchain_node.keys.token import as_key_type, generate, init_token
 from gchain_node.keys.uri import DEFAULT_MODULE
+from node.tests.network.ledger import Ledgers
+from node.tests.network.process import find_cometbft
 
 _numbers = itertools.count(1)
 
@@ -75,3 +77,14 @@ def new_token(softhsm_store: SoftHsmStore, tmp_path: Path) -> Callable[[], Token
 @pytest.fixture
 def token(new_token: Callable[[], Token]) -> Token:
     return new_token()
+
+
+@pytest.fixture
+def ledgers(tmp_path: Path) -> Iterator[Ledgers]:
+    """Makes ledgers of real node and engine processes, and ends them after the test."""
+    cometbft = find_cometbft()
+    if cometbft is None:
+        pytest.skip("cometbft is neither in $GCHAIN_CACHE/bin nor on PATH: `gchain toolchain install` builds it")
+    made = Ledgers(tmp_path, cometbft)
+    yield made
+    made.stop()

@@ -16,6 +16,7 @@ import cbor2
 
 import gchain_node
 from gchain_node.api.feed import BlockFeed
+from gchain_node.api.progress import Progress
 from gchain_node.api.rendering import code_name, describe_tx, json_value
 from gchain_node.api.tls import LeafStore
 from gchain_node.app import App
@@ -38,6 +39,7 @@ class LedgerView:
     Args:
         member: whose node this is.
         engine_connected: whether the engine is connected to the application; None where both are one process.
+        stalled_after: seconds without a block after which the node is not ready; None where blocks come on demand.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class LedgerView:
         member: str,
         leaf: LeafStore | None = None,
         engine_connected: Callable[[], bool] = lambda: True,
+        stalled_after: float | None = None,
     ) -> None:
         self.app = app
         self.engine = engine
@@ -58,6 +61,8 @@ class LedgerView:
         self.member = member
         self.leaf = leaf
         self._engine_connected = engine_connected
+        self._stalled_after = stalled_after
+        self._progress = Progress()
         self._lock = threading.Lock()
         self._network: Network | None = None
         self._network_problem = ""
@@ -94,6 +99,7 @@ class LedgerView:
         the service manager.
         """
         height = self.app.info().last_block_height
+        self.seconds_without_block()
         oldest = min((block.height for block in self.feed.blocks()), default=height + 1)
         missing = range(oldest - 1, max(0, height - _RECENT), -1) if self.network() is not None else ()
         for block in map(self.engine.block, missing):
@@ -118,14 +124,22 @@ class LedgerView:
                 self._network_read = now
             return self._network
 
+    def seconds_without_block(self) -> float:
+        """How long the application has been at its height, since this process first looked."""
+        return self._progress.seconds(self.app.info().last_block_height)
+
     def not_ready(self) -> list[str]:
         """Why this node should get no traffic, one sentence each; empty when it should."""
-        network = self.network()
+        network, still = self.network(), self.seconds_without_block()
         checks = [
             (not self._engine_connected(), "The engine is not connected to the node."),
             (network is None, f"The engine does not answer: {self._network_problem}."),
             (network is not None and network.catching_up, "The node is catching up with the ledger."),
             (self.app.info().last_block_height == 0, "The ledger has no block yet."),
+            (
+                self._stalled_after is not None and still > self._stalled_after,
+                f"The ledger stands still: no block for {still:.0f} seconds.",
+            ),
             (
                 self.leaf is not None and self.leaf.problem is not None,
                 f"The API has no valid TLS certificate: {self.leaf.problem if self.leaf else ''}.",

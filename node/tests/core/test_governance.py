@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,8 +13,6 @@ from gchain_node.development import DevelopmentConsortium, DevelopmentMember
 from gchain_node.keys import encode_public_key
 from gchain_node.keys.file_key import FileKey
 from gchain_node.keys.possession import prove
-from gchain_node.messages import SnapshotAnswer
-from gchain_node.snapshots import Snapshots
 
 Ledger = Any  # of conftest.py, which pytest does not let tests import
 ALL = ("finance", "interior", "justice", "treasury")
@@ -185,31 +182,3 @@ def test_a_member_says_itself_where_it_is_reached(live: Ledger) -> None:
     assert live.call("finance", "membership/set_tls_ca", {"tls_ca": "none"}).code == Code.BAD_ARGUMENTS
     authority = live.members["finance"].contribution["payload"]["tls_ca"]
     assert live.call("finance", "membership/set_tls_ca", {"tls_ca": authority}).ok
-
-
-def test_a_snapshot_restores_the_state_and_a_lie_is_refused(live: Ledger, make_ledger: Callable[..., Ledger]) -> None:
-    live.call("treasury", "records/commit", {"id": "kept", "commitment": bytes(32)})
-    store, info = live.app._store, live.app.info()
-    Snapshots(store, interval=1).take(info.last_block_height, info.last_block_app_hash)
-    (snapshot,) = live.app.list_snapshots()
-    chunks = [live.app.load_snapshot_chunk(snapshot.height, snapshot.format, n) for n in range(snapshot.chunks)]
-    assert live.app.load_snapshot_chunk(snapshot.height, 9, 0) == b""
-
-    fresh = make_ledger().app
-    assert fresh.offer_snapshot(snapshot, bytes(32)) is SnapshotAnswer.ACCEPT
-    assert fresh.apply_snapshot_chunk(0, b"lie", "peer") is SnapshotAnswer.RETRY
-    assert fresh.apply_snapshot_chunk(0, chunks[0], "peer") is SnapshotAnswer.REJECT, "not the vouched app hash"
-    assert fresh.info().last_block_height == 0
-    assert fresh.offer_snapshot(snapshot, info.last_block_app_hash) is SnapshotAnswer.ACCEPT
-    assert fresh.apply_snapshot_chunk(0, chunks[0], "peer") is SnapshotAnswer.ACCEPT
-    assert fresh.info() == info
-    assert fresh.query("records/kept").value == live.app.query("records/kept").value
-    raw = live.tx("treasury", "records/commit", {"id": "next", "commitment": bytes(32)})
-    assert fresh.check_tx(raw).ok
-
-
-def test_snapshots_are_pruned(live: Ledger) -> None:
-    snapshots = Snapshots(live.app._store, interval=10)
-    for height in (5, 10, 20, 30):
-        snapshots.take(height, b"")
-    assert [s.height for s in snapshots.listed()] == [20, 30]

@@ -43,6 +43,7 @@ _OFFER: Final = {
     SnapshotAnswer.ABORT: abci.ResponseOfferSnapshot.ABORT,
     SnapshotAnswer.REJECT: abci.ResponseOfferSnapshot.REJECT,
     SnapshotAnswer.REJECT_FORMAT: abci.ResponseOfferSnapshot.REJECT_FORMAT,
+    SnapshotAnswer.REJECT_SENDER: abci.ResponseOfferSnapshot.REJECT_SENDER,
 }
 _APPLY: Final = {
     SnapshotAnswer.ACCEPT: abci.ResponseApplySnapshotChunk.ACCEPT,
@@ -204,12 +205,12 @@ class AbciAdapter:
         return abci.Response(offer_snapshot=abci.ResponseOfferSnapshot(result=_OFFER[answer]))
 
     def _apply_snapshot_chunk(self, request: abci.RequestApplySnapshotChunk) -> abci.Response:
-        answer = self._app.apply_snapshot_chunk(request.index, request.chunk, request.sender)
-        response = abci.ResponseApplySnapshotChunk(result=_APPLY[answer])
-        if answer is SnapshotAnswer.RETRY:  # what this sender gave is not what the snapshot's hash promises
-            response.refetch_chunks.append(request.index)
-            response.reject_senders.append(request.sender)
-        return abci.Response(apply_snapshot_chunk=response)
+        taken = self._app.apply_snapshot_chunk(request.index, request.chunk, request.sender)
+        return abci.Response(
+            apply_snapshot_chunk=abci.ResponseApplySnapshotChunk(
+                result=_APPLY[taken.answer], refetch_chunks=taken.refetch, reject_senders=taken.reject_senders
+            )
+        )
 
 
 def _nanoseconds(time: Timestamp) -> int:
