@@ -1,14 +1,18 @@
-"""Whether a node's database is what it says: file, values and tree agree with the app hash that was committed."""
+"""Whether a node's database is what it says: file, tree and values agree with the app hash that was committed."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 from gchain_node.errors import CorruptStateError
+from gchain_node.rows import shown
 from gchain_node.store import Store
 from gchain_node.tree import Tree
 
 __all__ = ["IntegrityReport", "verify_store"]
+
+_REMEDY = "restore a backup of the node's data, or remove the directory and let the node catch up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +30,45 @@ class IntegrityReport:
 
 
 def verify_store(store: Store) -> IntegrityReport:
-    """Recompute the tree from all values, and compare root and every page with what is stored.
+    """Check the file, each row's checksum, each page against the one above up to the app hash, each value against its
+    leaf, and that there is nothing besides.
 
     Raises:
-        CorruptStateError: names the first page that differs, or the root.
+        CorruptStateError: names the table, the row, what was found and what was expected.
     """
     store.check_file()
-    values: dict[bytes, bytes | None] = dict(store.scan(b""))
-    fresh = Tree(lambda path: None).update(values)
-    if fresh.root != store.app_hash:
-        raise CorruptStateError(
-            f"{store.path}: the values hash to {fresh.root.hex()}, the app hash committed is {store.app_hash.hex()}",
-            remedy="restore a backup of the node's data, or remove the directory and let the node catch up",
+    pages = dict(store.pages())
+    tree = Tree(pages.get)
+    visited: set[bytes] = set()
+    leaves = tree.leaves(visited.add)
+    if store.height and tree.root() != store.app_hash:
+        raise _damaged(
+            store, f"table page, row root: it hashes to {tree.root().hex()}, the app hash is {store.app_hash.hex()}"
         )
-    expected = {path: data for path, data in fresh.pages.items() if data is not None}
-    stored = dict(store.pages())
-    for path in sorted(expected.keys() | stored.keys()):
-        if expected.get(path) != stored.get(path):
-            raise CorruptStateError(
-                f"{store.path}: page {path.hex() or 'root'} of the tree is not what the values give"
+    for path in sorted(pages.keys() - visited):
+        raise _damaged(store, f"table page, row {shown(path)}: no page above names it")
+    keys = _check_values(store, leaves)
+    return IntegrityReport(store.height, store.app_hash, keys, len(pages))
+
+
+def _check_values(store: Store, leaves: dict[bytes, bytes]) -> int:
+    """Raises `CorruptStateError` unless the values are those of the leaves; how many there are."""
+    values = store.scan(b"")
+    for key, value in values:
+        expected = leaves.pop(hashlib.sha256(key).digest(), None)
+        found = hashlib.sha256(value).digest()
+        if expected is None:
+            raise _damaged(store, f"table value, row {shown(key)}: the tree has no such key")
+        if found != expected:
+            raise _damaged(
+                store, f"table value, row {shown(key)}: it hashes to {found.hex()}, the tree says {expected.hex()}"
             )
-    return IntegrityReport(store.height, store.app_hash, len(values), len(stored))
+    for key_hash in sorted(leaves):
+        raise _damaged(
+            store, f"table value: a row is missing, that of the key whose SHA-256 is {key_hash.hex()} in the tree"
+        )
+    return len(values)
+
+
+def _damaged(store: Store, what: str) -> CorruptStateError:
+    return CorruptStateError(f"{store.path}: {what}", remedy=_REMEDY)

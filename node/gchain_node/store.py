@@ -5,7 +5,8 @@ chain id, format).
 
 Contract:
     * `commit` MUST write values, pages and meta of one height in one transaction, durable when it returns
-      (WAL, `synchronous=FULL`: SQLite syncs the log before it reports success).
+      (WAL, `synchronous=EXTRA`: SQLite syncs the log before it reports success).
+    * A row that is damaged is never taken for another value: reading it raises `CorruptStateError` that names it.
     * A process killed at any point leaves the last committed height, whole.
     * Readers see the last committed height; `commit` MUST NOT run beside a reader of the same `Store` without the
       store's lock, which every method takes.
@@ -15,23 +16,25 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gchain_node.errors import CorruptStateError, StateError
+from gchain_node.rows import seal, unseal
 
 __all__ = ["FORMAT", "Batch", "Store"]
 
-FORMAT = b"1"
+FORMAT = b"3"  # 2: with a transparency log; 3: rows carry checksums
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS value (key BLOB PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS page (path BLOB PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 """
-_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "cache_size=-32768", "temp_store=MEMORY")
+# EXTRA comes first: it makes durable that the journal of the change to WAL is gone, or it could come back and undo all.
+_PRAGMAS = ("synchronous=EXTRA", "journal_mode=WAL", "cache_size=-32768", "temp_store=MEMORY", "cell_size_check=ON")
 _CACHED = 16_384  # values, and pages of the tree, in memory
 
 
@@ -90,7 +93,7 @@ class Store:
         with self._lock:
             if key in self._values:
                 return self._values[key]
-            data = self._one("SELECT data FROM value WHERE key = ?", key)
+            data = self._sealed("value", key, "SELECT data FROM value WHERE key = ?")
             _remember(self._values, {key: data})
             return data
 
@@ -99,22 +102,22 @@ class Store:
         with self._lock:
             if path in self._pages:
                 return self._pages[path]
-            data = self._one("SELECT data FROM page WHERE path = ?", path)
+            data = self._sealed("page", path, "SELECT data FROM page WHERE path = ?")
             _remember(self._pages, {path: data})
             return data
 
     def scan(self, prefix: bytes) -> list[tuple[bytes, bytes]]:
         """Committed keys that start with `prefix`, and their values, in the order of the keys."""
-        return self._all(
-            "SELECT key, data FROM value WHERE key >= ? AND key < ? ORDER BY key", prefix, prefix + b"\xff"
-        )
+        query = "SELECT key, data FROM value WHERE key >= ? AND key < ? ORDER BY key"
+        return [(key, self._unseal("value", key, data)) for key, data in self._all(query, prefix, prefix + b"\xff")]
 
     def rows_after(self, key: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         """At most `limit` committed keys above `key`, and their values, in the order of the keys."""
         return self._all("SELECT key, data FROM value WHERE key > ? ORDER BY key LIMIT ?", key, limit)
 
     def pages(self) -> Iterable[tuple[bytes, bytes]]:
-        return self._all("SELECT path, data FROM page ORDER BY path")
+        rows = self._all("SELECT path, data FROM page ORDER BY path")
+        return [(path, self._unseal("page", path, data)) for path, data in rows]
 
     def commit(self, batch: Batch) -> None:
         """Write one height, whole or not at all. Raises `StateError` (for example: the disk is full)."""
@@ -145,10 +148,7 @@ class Store:
 
     def check_file(self) -> None:
         """SQLite's own integrity check. Raises `CorruptStateError` with what it found."""
-        try:
-            rows = self._all("PRAGMA integrity_check(10)")
-        except StateError as error:
-            raise CorruptStateError(str(error)) from error
+        rows = self._all("PRAGMA integrity_check(10)")
         findings = [str(row[0]) for row in rows]
         if findings != ["ok"]:
             raise CorruptStateError(f"{self.path}: the database file is damaged: {'; '.join(findings)}")
@@ -159,9 +159,19 @@ class Store:
 
     def _write(self, table: str, column: str, changes: Mapping[bytes, bytes | None]) -> None:
         gone = [(key,) for key, data in changes.items() if data is None]
-        kept = [(key, data) for key, data in changes.items() if data is not None]
+        kept = [(key, seal(table, key, data)) for key, data in changes.items() if data is not None]
         self._connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", gone)  # noqa: S608 -- two fixed names
         self._connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES (?, ?)", kept)  # noqa: S608 -- the same
+
+    def _sealed(self, table: str, key: bytes, query: str) -> bytes | None:
+        data = self._one(query, key)
+        return None if data is None else self._unseal(table, key, data)
+
+    def _unseal(self, table: str, key: bytes, data: bytes) -> bytes:
+        try:
+            return unseal(table, key, data)
+        except CorruptStateError as error:
+            raise CorruptStateError(f"{self.path}: {error}", remedy=error.remedy) from None
 
     def _one(self, query: str, *arguments: str | bytes | int) -> bytes | None:
         rows = self._all(query, *arguments)
@@ -172,7 +182,14 @@ class Store:
             try:
                 return self._connection.execute(query, arguments).fetchall()
             except sqlite3.Error as error:
-                raise _explain(self.path, error) from error
+                raise _explain(self.path, error, self._damage) from error
+
+    def _damage(self) -> str:
+        """What SQLite's own check finds first, which names the page and the tree it belongs to."""
+        try:
+            return str(self._connection.execute("PRAGMA integrity_check(1)").fetchall()[0][0]).replace("\n", " ")
+        except sqlite3.Error as error:
+            return str(error)
 
 
 def _remember(cache: dict[bytes, bytes | None], fresh: Mapping[bytes, bytes | None]) -> None:
@@ -188,11 +205,11 @@ def _connect(path: Path | None) -> sqlite3.Connection:
     return sqlite3.connect(path or ":memory:", timeout=0, isolation_level=None, check_same_thread=False)
 
 
-def _explain(path: Path | None, error: sqlite3.Error) -> StateError:
+def _explain(path: Path | None, error: sqlite3.Error, damage: Callable[[], str] = str) -> StateError:
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return CorruptStateError(
-            f"{path}: the database is damaged ({error})",
+            f"{path}: the database is damaged ({damage() or error})",
             remedy="restore a backup of the node's data, or remove the directory and let the node catch up",
         )
     if name.startswith("SQLITE_FULL"):

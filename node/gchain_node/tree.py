@@ -86,14 +86,19 @@ class Tree:
                 return Path(tuple(siblings), slot)
             prefix += bytes([_nibble(key_hash, len(prefix))])
 
-    def leaves(self) -> dict[bytes, bytes]:
-        """Every key hash with its value hash, checking each page against its parent. Raises `CorruptStateError`."""
+    def leaves(self, visited: Callable[[bytes], object] = bool) -> dict[bytes, bytes]:
+        """Every key hash with its value hash, checking each page against its parent; `visited` is told each page's
+        path. Raises `CorruptStateError`.
+        """
         found: dict[bytes, bytes] = {}
-        self._walk(b"", None, found)
+        self._walk(b"", None, found, visited)
         return found
 
-    def _walk(self, prefix: bytes, expected: bytes | None, found: dict[bytes, bytes]) -> None:
+    def _walk(
+        self, prefix: bytes, expected: bytes | None, found: dict[bytes, bytes], visited: Callable[[bytes], object]
+    ) -> None:
         page = self._page(prefix)
+        visited(prefix)
         if expected is not None and _fold(page, 0, 16) != expected:
             raise CorruptStateError(f"table page, row {prefix.hex()}: its hash is not the one in the page above")
         for nibble, slot in enumerate(page):
@@ -105,7 +110,7 @@ class Tree:
                     )
                 found[slot[0]] = slot[1]
             elif slot is not None:
-                self._walk(below, slot, found)
+                self._walk(below, slot, found, visited)
 
     def _page(self, prefix: bytes) -> _Page:
         data = self._load(prefix)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,9 @@ import pytest
 from gchain_node.app import App
 from gchain_node.development import DevelopmentConsortium
 from gchain_node.engine.embedded.engine import EmbeddedEngine
-from gchain_node.errors import CorruptStateError
+from gchain_node.errors import CorruptStateError, StateError
 from gchain_node.integrity import verify_store
+from gchain_node.rows import seal
 from gchain_node.store import Store
 
 
@@ -43,18 +46,70 @@ def test_a_sound_database_passes_with_its_figures(database: Path) -> None:
     assert report.keys > 5
 
 
+FLIPPED = (
+    "UPDATE {table} SET data = CAST(substr(data, 1, 20) || x'ff' || substr(data, 22) AS BLOB) WHERE {column} = {key}"
+)
+
+
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
-        ("UPDATE value SET data = x'a0' WHERE key = CAST('consortium' AS BLOB)", "the values hash to"),
-        ("DELETE FROM value WHERE key = CAST('rules' AS BLOB)", "the values hash to"),
-        ("UPDATE page SET data = x'00' WHERE path = x''", "page root of the tree"),
-        ("INSERT INTO page VALUES (x'0f0f0f', x'00')", "page 0f0f0f of the tree"),
+        (
+            FLIPPED.format(table="value", column="key", key="CAST('consortium' AS BLOB)"),
+            "table value, row consortium: its checksum is",
+        ),
+        (FLIPPED.format(table="page", column="path", key="x''"), "table page, row root: its checksum is"),
+        ("DELETE FROM value WHERE key = CAST('rules' AS BLOB)", "table value: a row is missing"),
+        ("DELETE FROM page WHERE path = (SELECT max(path) FROM page)", "table page, row [0-9a-f]+: missing"),
+        ("UPDATE page SET data = x'00' WHERE path = x''", "table page, row root: its checksum is"),
+        ("INSERT INTO page VALUES (x'0f0f0f', x'00')", "table page, row 0f0f0f: its checksum is"),
+        ("UPDATE meta SET data = zeroblob(32) WHERE name = 'app_hash'", "the app hash is 0000"),
     ],
 )
-def test_what_was_changed_behind_the_nodes_back_is_found(database: Path, statement: str, said: str) -> None:
+def test_what_was_changed_behind_the_nodes_back_is_found_and_named(database: Path, statement: str, said: str) -> None:
     change(database, statement)
     store = Store(database)
     with pytest.raises(CorruptStateError, match=said):
         verify_store(store)
     store.close()
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "content", "said"),
+    [
+        ("value", b"consortium", b"\xa0", "table value, row consortium: it hashes to [0-9a-f]+, the tree says"),
+        ("value", b"records/none", b"\xa0", "table value, row records/none: the tree has no such key"),
+        ("page", b"\x0f\x0f\x0f", bytes(4), "table page, row 0f0f0f: no page above names it"),
+        ("page", b"", bytes(4), "table page, row root: it hashes to 0000"),
+    ],
+)
+def test_a_row_with_a_good_checksum_and_wrong_content_is_found(
+    database: Path, table: str, key: bytes, content: bytes, said: str
+) -> None:
+    connection = sqlite3.connect(database)
+    connection.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?)", (key, seal(table, key, content)))  # noqa: S608
+    connection.commit()
+    connection.close()
+    store = Store(database)
+    with pytest.raises(CorruptStateError, match=said):
+        verify_store(store)
+    store.close()
+
+
+def test_a_damaged_row_is_named_when_a_running_node_reads_it(database: Path) -> None:
+    change(database, FLIPPED.format(table="value", column="key", key="CAST('consortium' AS BLOB)"))
+    store = Store(database)
+    with pytest.raises(CorruptStateError, match="table value, row consortium"):
+        store.get(b"consortium")
+    assert store.get(b"rules")
+    store.close()
+
+
+def test_the_command_ends_with_a_status_of_its_own(database: Path) -> None:
+    command = [sys.executable, "-m", "gchain_node", "db", "verify", "--database", str(database)]
+    sound = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (sound.returncode, "pages of the tree agree" in sound.stdout) == (0, True)
+    change(database, FLIPPED.format(table="value", column="key", key="CAST('consortium' AS BLOB)"))
+    damaged = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert damaged.returncode == StateError.exit_code
+    assert "table value, row consortium" in damaged.stderr

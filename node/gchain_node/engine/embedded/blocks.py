@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS block (height INTEGER PRIMARY KEY, header TEXT NOT NU
 CREATE TABLE IF NOT EXISTS tx (hash BLOB PRIMARY KEY, height INTEGER NOT NULL, idx INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS validators (height INTEGER PRIMARY KEY, data TEXT NOT NULL);
 """
-_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "locking_mode=EXCLUSIVE")
+_PRAGMAS = ("synchronous=EXTRA", "journal_mode=WAL", "locking_mode=EXCLUSIVE")
 
 
 @dataclass(frozen=True, slots=True)

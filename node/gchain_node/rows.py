@@ -1,0 +1,48 @@
+"""Rows of the node's databases: each carries a checksum over its table, its key and its content.
+
+A disk that gives back other bytes than it took is found when the row is read, and the row is named; SQLite notices only
+damage to its own structure. The checksum is against accidents: what a liar would have to forge is the app hash.
+
+    stored = BLAKE2b-64(table's name as person; key's length as 4 bytes || key || content) || content       (RFC 7693)
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+from gchain_node.errors import CorruptStateError
+
+__all__ = ["seal", "shown", "unseal"]
+
+_SUM_BYTES = 8
+
+
+def seal(table: str, key: bytes, content: bytes) -> bytes:
+    """What a table stores for `content`."""
+    return _sum(table, key, content) + content
+
+
+def unseal(table: str, key: bytes, stored: bytes) -> bytes:
+    """The content that was sealed. Raises `CorruptStateError` that names table and row."""
+    content = stored[_SUM_BYTES:]
+    found, expected = stored[:_SUM_BYTES], _sum(table, key, content)
+    if found != expected:
+        raise CorruptStateError(
+            f"table {table}, row {shown(key)}: its checksum is {found.hex()}, its content's is {expected.hex()}: "
+            "the disk gave back other bytes than it took",
+            remedy="restore a backup of the node's data, or remove the directory and let the node catch up",
+        )
+    return content
+
+
+def shown(key: bytes) -> str:
+    """A key as a person reads it: a path of the state as text, anything else in hexadecimal."""
+    text = key.decode("ascii", errors="replace")
+    return text if text and text.isprintable() and "\ufffd" not in text else key.hex() or "root"
+
+
+def _sum(table: str, key: bytes, content: bytes) -> bytes:
+    hasher = blake2b(len(key).to_bytes(4, "big"), digest_size=_SUM_BYTES, person=table.encode())
+    hasher.update(key)
+    hasher.update(content)
+    return hasher.digest()
