@@ -7,7 +7,7 @@ BIN := .venv/bin
 export GCHAIN_CACHE ?= /var/cache/gchain
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help sandbox down status test test-quick soak lint format bench docs clean requirements kit dev
+.PHONY: help sandbox down status test test-quick soak test-next lint format bench docs clean requirements kit dev
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -30,6 +30,10 @@ test-quick: dev  ## the tests that need no hosts, under 3 minutes
 
 soak: dev  ## the long fault runs: processes killed 200 times, a node 1,000 blocks behind (an hour or more)
 	@$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
+
+test-next: dev  ## the node under the engine's next release line, CometBFT 0.40
+	@$(BIN)/gchain toolchain install --next
+	@GCHAIN_TEST_COMETBFT=$(GCHAIN_CACHE)/bin/cometbft-next $(BIN)/python -m pytest -m "not soak" node/tests/engine node/tests/network $(PYTEST_ARGS)
 
 lint: dev  ## ruff, mypy --strict, ansible-lint, yamllint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

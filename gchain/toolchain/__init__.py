@@ -3,6 +3,6 @@
 `install()` puts them into the cache (`gchain.workspace.cache_directory() / "bin"`) and is quick when they are there.
 """
 
-from gchain.toolchain.install import PROGRAMS, Program, install, missing, program_path
+from gchain.toolchain.install import NEXT, PROGRAMS, Program, install, missing, program_path
 
-__all__ = ["PROGRAMS", "Program", "install", "missing", "program_path"]
+__all__ = ["NEXT", "PROGRAMS", "Program", "install", "missing", "program_path"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
-from gchain.toolchain import PROGRAMS, install, missing
+from gchain.toolchain import NEXT, PROGRAMS, install, missing
 from gchain.workspace import cache_directory
 
 __all__ = ["app"]
@@ -13,11 +15,14 @@ app = typer.Typer(help=__doc__, no_args_is_help=True)
 
 
 @app.command("install")
-def install_command() -> None:
+def install_command(
+    next_: Annotated[bool, typer.Option("--next", help="Also the engine's next release line, for tests.")] = False,
+) -> None:
     """Build what is missing (about four minutes on two cores the first time)."""
     log = cache_directory() / "toolchain.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    built = install(log, lambda text: print(f"  {text}", flush=True))
+    programs = (*PROGRAMS, NEXT) if next_ else PROGRAMS
+    built = install(log, lambda text: print(f"  {text}", flush=True), programs)
     print(f"built: {', '.join(built)}" if built else "all programs are there")
 
 

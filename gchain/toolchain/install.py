@@ -10,7 +10,7 @@ import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from gchain.errors import ToolchainError
 from gchain.toolchain.go import find_go
 from gchain.workspace import REPOSITORY, cache_directory
 
-__all__ = ["PROGRAMS", "Program", "install", "missing", "program_path"]
+__all__ = ["NEXT", "PROGRAMS", "Program", "install", "missing", "program_path"]
 
 _SDK = "github.com/pulumi/pulumi/sdk/v3"
 
@@ -58,6 +58,17 @@ PROGRAMS = (
     ),
 )
 
+NEXT = Program(
+    "cometbft-next",
+    "cometbft-next",
+    "github.com/cometbft/cometbft/cmd/cometbft",
+    "0.40.0",
+    (),  # it says 0.39.0 of itself: that release did not change the constant
+    ("-ldflags", "-s -w"),
+    {"CGO_ENABLED": "0"},
+)
+"""The engine's next release line, which tests run against (`make test-next`) and nothing else uses."""
+
 _LANGUAGE_EXEC = "pulumi-language-python-exec"
 
 
@@ -87,9 +98,9 @@ def _is_current(program: Program, path: Path) -> bool:
     return done.stdout.strip().lstrip("v") == program.version
 
 
-def missing() -> list[Program]:
-    """The programs that are not in the cache at their pinned version."""
-    return [p for p in PROGRAMS if not _is_current(p, cache_directory() / "bin" / p.name)]
+def missing(programs: Sequence[Program] = PROGRAMS) -> list[Program]:
+    """Which of these are not in the cache at their pinned version."""
+    return [p for p in programs if not _is_current(p, cache_directory() / "bin" / p.name)]
 
 
 @contextmanager
@@ -135,7 +146,9 @@ def _install_language_exec(target: Path, log: Path) -> None:
     target.chmod(0o755)
 
 
-def install(log: Path, progress: Callable[[str], None] = lambda _: None) -> list[str]:
+def install(
+    log: Path, progress: Callable[[str], None] = lambda _: None, programs: Sequence[Program] = PROGRAMS
+) -> list[str]:
     """Build what is missing and return the names of what was built; `progress` is told each name before its build.
 
     Raises:
@@ -144,7 +157,7 @@ def install(log: Path, progress: Callable[[str], None] = lambda _: None) -> list
     directory = cache_directory() / "bin"
     built = []
     with _one_at_a_time(directory):
-        for program in missing():
+        for program in missing(programs):
             progress(f"building {program.name} {program.version}")
             _build(program, directory / program.name, log)
             built.append(program.name)

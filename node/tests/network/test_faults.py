@@ -185,18 +185,12 @@ def test_a_node_whose_clock_jumps_agrees_with_the_others(ledgers: Ledgers) -> No
     """The node's process alone: an engine's clock is the machine's (Go asks the kernel itself)."""
     ledger = ledgers.make(4)
     jumping = ledger.validators[3]
-    script = jumping.home / "jumping.py"
-    script.write_text(
-        "import itertools, sys, time\n"
+    jumping.run_node_with(
+        "import itertools, time\n"
         "true, jumps = time.time, itertools.cycle((0, 3.2e8, -3.2e8, 86400, -1))\n"
         "time.time = lambda: true() + next(jumps)\n"
         "time.time_ns = lambda: int(time.time() * 1e9)\n"
-        "from gchain_node.cli import main\n"
-        "sys.argv[0] = 'gchain-node'\n"
-        "sys.exit(main())\n"
     )
-    interpreter, _, _, *arguments = jumping.node.command
-    jumping.node.command = [interpreter, str(script), *arguments]
     ledger.start()
     ledger.go_live()
     outcome = ledger.commit_record(ledger.validators[0], "whatever-the-time")

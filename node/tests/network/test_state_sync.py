@@ -15,7 +15,7 @@ Ledgers, Ledger, Validator = Any, Any, Any  # of node/tests/network, through the
 
 
 def running(ledgers: Ledgers, count: int, *, interval: int) -> Ledger:
-    ledger = ledgers.start(count, snapshots=(interval, 3))
+    ledger = ledgers.start(count, snapshots=(interval, 100))
     ledger.go_live()
     for number in range(3):
         assert ledger.commit_record(ledger.validators[0], f"before-{number}").committed
@@ -98,14 +98,30 @@ def test_a_peer_whose_snapshot_is_another_state_is_found_out_and_an_honest_one_i
     assert late.get("/v1/query/records/forged")["result"] == "NOT_FOUND"
 
 
+SMALL_CHUNKS = "import gchain_node.snapshots\ngchain_node.snapshots.CHUNK_BYTES = 500\n"
+LYING = (
+    SMALL_CHUNKS
+    + "from gchain_node.snapshots import Snapshots\n"
+    + "true = Snapshots.load\n"
+    + "Snapshots.load = lambda *asked: true(*asked)[:-1] + b'!'\n"
+)
+
+
 def test_a_peer_that_sends_other_chunks_than_it_promised_is_banned_and_others_are_asked(ledgers: Ledgers) -> None:
-    ledger = running(ledgers, 2, interval=10)
-    ledgers.wait_until("a snapshot everywhere", lambda: all(len(snapshot_heights(v)) == 3 for v in ledger.validators))
-    liar = ledger.validators[1]
-    _serve_lies(ledgers, liar)
+    """Both offer the same snapshot of many chunks; each chunk is fetched from either, as the engine's chance has it."""
+    ledger = ledgers.make(2, snapshots=(10, 100))
+    honest, liar = ledger.validators
+    honest.run_node_with(SMALL_CHUNKS)
+    liar.run_node_with(LYING)
+    ledger.start()
+    ledger.go_live()
+    for number in range(3):
+        assert ledger.commit_record(honest, f"before-{number}").committed
+    ledgers.wait_until("snapshots", lambda: all(len(snapshot_heights(v)) > 2 for v in ledger.validators))
     late = joined(ledgers, ledger)
-    said = (late.home / "node.log").read_text() + (late.home / "engine.log").read_text()
+    said = (late.home / "node.log").read_text()
     assert f"from {liar.node_id} is not the one of the snapshot's hash" in said
+    assert f"from {honest.node_id} is not" not in said
 
 
 def _start_with_interval(ledgers: Ledgers, validator: Validator, before: int, interval: int) -> None:
@@ -113,24 +129,5 @@ def _start_with_interval(ledgers: Ledgers, validator: Validator, before: int, in
     validator.stop()
     path = validator.home / "node.toml"
     path.write_text(path.read_text().replace(f"interval = {before}\n", f"interval = {interval}\n"))
-    validator.start()
-    ledgers.wait_until("the validator to be back", lambda: validator.height())
-
-
-def _serve_lies(ledgers: Ledgers, validator: Validator) -> None:
-    """Start a validator's node again with a program that serves good metadata and, for each chunk, something else."""
-    validator.stop()
-    script = validator.home / "lying.py"
-    script.write_text(
-        "import sys\n"
-        "from gchain_node.snapshots import Snapshots\n"
-        "true = Snapshots.load\n"
-        "Snapshots.load = lambda *a: true(*a)[:-1] + b'!'\n"
-        "from gchain_node.cli import main\n"
-        "sys.argv[0] = 'gchain-node'\n"
-        "sys.exit(main())\n"
-    )
-    interpreter, _, _, *arguments = validator.node.command
-    validator.node.command = [interpreter, str(script), *arguments]
     validator.start()
     ledgers.wait_until("the validator to be back", lambda: validator.height())

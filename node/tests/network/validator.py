@@ -111,6 +111,15 @@ class Validator:
         """The member's TLS-issuing certificate."""
         return str(self.member.contribution["payload"]["tls_ca"])
 
+    def run_node_with(self, prelude: str) -> None:
+        """From its next start on, the node's process runs these lines of Python before its own program."""
+        script = self.home / "prelude.py"
+        script.write_text(
+            f"import sys\n{prelude}\nfrom gchain_node.cli import main\nsys.argv[0] = 'gchain-node'\nsys.exit(main())\n"
+        )
+        interpreter, *_ = self.node.command
+        self.node.command = [interpreter, str(script), "run", "--config", str(self.home / "node.toml")]
+
     def put_leaf(self) -> None:
         """Issue a leaf and put it where the node looks, as the renewing timer does."""
         leaf = self.issue_leaf()
