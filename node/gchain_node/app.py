@@ -37,6 +37,7 @@ from gchain_node.restoring import Restoring
 from gchain_node.snapshots import Snapshots
 from gchain_node.state import Nothing, State
 from gchain_node.store import Batch, Store
+from gchain_node.tlog import recording
 from gchain_node.tree import Tree
 from gchain_node.tx import tx_hash
 from gchain_node.verified import VerifiedTransactions
@@ -79,6 +80,7 @@ class App:
         with self._lock:
             state = State(Nothing())
             genesis.initial_state(state, request)
+            recording.begin(state)
             changes = state.changes()
             change = Tree(lambda _: None).update(changes)
             meta = {"chain_id": request.chain_id.encode(), "time_ns": request.time_ns.to_bytes(8, "big")}
@@ -128,6 +130,7 @@ class App:
         validator_updates = validators.settle(state, updates)
         if validator_updates:
             _note_change(state, block.height)
+        log = recording.record(state, block.height, block.txs, results)
         changes = state.changes()
         if changes:
             change = self._tree.update(changes)
@@ -135,7 +138,7 @@ class App:
         else:
             root, pages = self._store.app_hash, {}
         meta = {"time_ns": block.time_ns.to_bytes(8, "big")}
-        self._pending = Batch(block.height, root, changes, pages, meta), block.time_ns
+        self._pending = Batch(block.height, root, changes, pages, meta, log), block.time_ns
         return BlockResult(results, validator_updates, root, events)
 
     def commit(self) -> int:

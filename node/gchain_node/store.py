@@ -1,7 +1,7 @@
 """The node's database: one SQLite file, one atomic write per height.
 
 Tables: `value` (state, key to deterministic CBOR), `page` (nodes of the authenticated tree), `meta` (height, app hash,
-chain id, format).
+chain id, format), and those of the transparency log (`tlog/tables.py`).
 
 Contract:
     * `commit` MUST write values, pages and meta of one height in one transaction, durable when it returns
@@ -24,6 +24,8 @@ from typing import Any
 
 from gchain_node.errors import CorruptStateError, StateError
 from gchain_node.rows import seal, unseal
+from gchain_node.tlog import tables
+from gchain_node.tlog.frontier import LogAppend
 
 __all__ = ["FORMAT", "Batch", "Store"]
 
@@ -47,6 +49,7 @@ class Batch:
     values: Mapping[bytes, bytes | None]
     pages: Mapping[bytes, bytes | None]
     meta: Mapping[str, bytes] = field(default_factory=dict)
+    log: LogAppend | None = None
 
 
 class Store:
@@ -57,12 +60,13 @@ class Store:
         self._lock = threading.RLock()
         self._pages: dict[bytes, bytes | None] = {}
         self._values: dict[bytes, bytes | None] = {}
+        self.log = tables.LogTables(self._all)
         try:
             self._connection = _connect(path)
             for pragma in _PRAGMAS:
                 self._connection.execute(f"PRAGMA {pragma}")
             self._lock_file()
-            self._connection.executescript(_SCHEMA)
+            self._connection.executescript(_SCHEMA + tables.SCHEMA)
             self._read_meta()
         except sqlite3.Error as error:
             raise _explain(path, error) from error
@@ -128,6 +132,8 @@ class Store:
                 self._write("page", "path", batch.pages)
                 meta = {"height": batch.height.to_bytes(8, "big"), "app_hash": batch.app_hash, **batch.meta}
                 self._connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", meta.items())
+                if batch.log is not None:
+                    tables.write(self._connection, batch.height, batch.log)
                 self._connection.execute("COMMIT")
             except sqlite3.Error as error:
                 with suppress(sqlite3.Error):

@@ -15,7 +15,9 @@ from gchain_node.codes import TABLE, Code, markdown
 from gchain_node.errors import EngineError, GenesisError, VerificationError
 from gchain_node.keys.file_key import FileKey
 from gchain_node.messages import Block, Misbehavior
+from gchain_node.proof import merkle
 from gchain_node.proof.state import StateProof
+from gchain_node.tlog.entries import Entry
 from gchain_node.tx import P256_ORDER
 
 Ledger = Any  # of conftest.py, which pytest does not let tests import
@@ -236,3 +238,21 @@ def test_another_genesis_than_the_contributions_make_is_refused(make_ledger: Cal
     ledger.genesis = ledger.genesis | {"validators": ledger.genesis["validators"][:3]}
     with pytest.raises(GenesisError, match="validators"):
         ledger.start()
+
+
+def test_every_transaction_of_a_block_enters_the_log_that_the_app_hash_attests(live: Ledger) -> None:
+    before = live.read("log")
+    raws = [live.tx("treasury", "records/commit", RECORD), b"no transaction at all"]
+    results = live.deliver(*raws)
+    expected = [
+        Entry.of(live.height, i, raw, int(r.code), r.data) for i, (raw, r) in enumerate(zip(raws, results, strict=True))
+    ]
+    kept = live.app._store.log
+    assert [Entry.decode(raw) for raw in kept.entries(before["size"], before["size"] + 9)] == expected
+    head = live.read("log")
+    assert head["root"] == merkle.root(kept.entries(0, head["size"]))
+    assert kept.size_before(live.height) == before["size"] == head["size"] - 2
+    proof = StateProof.decode(live.app.query("log", prove=True).proof)
+    proof.verify(live.app.info().last_block_app_hash)
+    live.deliver()
+    assert live.read("log") == head, "a block without transactions adds nothing"
