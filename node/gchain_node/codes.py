@@ -63,6 +63,7 @@ class Code(IntEnum):
     UNKNOWN_QUERY = 600
     HEIGHT_PRUNED = 601
     HEIGHT_AHEAD = 602
+    BLOCK_NOT_KEPT = 603
 
     INTERNAL = 900
 
@@ -118,6 +119,7 @@ TABLE: dict[Code, CodeEntry] = {
     Code.UNKNOWN_QUERY: CodeEntry("There is no such query.", False),
     Code.HEIGHT_PRUNED: CodeEntry("The state of that height is no longer kept.", False),
     Code.HEIGHT_AHEAD: CodeEntry("That height is not committed yet.", True),
+    Code.BLOCK_NOT_KEPT: CodeEntry("This node does not have the block: pruned, or from before a state sync.", False),
     Code.INTERNAL: CodeEntry("The node failed; its log says where.", True),
 }
 

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from gchain_node.errors import ConfigurationError
 
 __all__ = [
+    "ARCHIVE",
     "DATABASE",
     "SNAPSHOTS",
     "AbciConfig",
@@ -23,12 +24,15 @@ __all__ = [
     "Listen",
     "NodeConfig",
     "SnapshotsConfig",
+    "StorageConfig",
     "load_config",
     "parse_listen",
 ]
 
 
 DATABASE: Final = "state.db"  # in the node's home
+ARCHIVE: Final = "archive.db"  # likewise
+_LEAST_RETENTION: Final = 10
 SNAPSHOTS: Final = "snapshots"  # likewise
 
 
@@ -81,6 +85,12 @@ def _loopback_url(text: str) -> str:
     return text
 
 
+def _retention(blocks: int) -> int:
+    if blocks != 0 and blocks < _LEAST_RETENTION:
+        raise ValueError(f"expected 0 (keep all) or at least {_LEAST_RETENTION}")
+    return blocks
+
+
 _ListenText = Annotated[str, AfterValidator(_listen_text)]
 _AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 
@@ -131,6 +141,14 @@ class SnapshotsConfig(_Section):
     keep: Annotated[int, Field(ge=1, le=100)] = 2
 
 
+class StorageConfig(_Section):
+    """`retain_blocks`: how many of the latest blocks the engine keeps (0: all of them). Before it prunes a block the
+    node has archived what receipts need of it in `home`; a peer that is further behind must use state sync.
+    """
+
+    retain_blocks: Annotated[int, AfterValidator(_retention)] = 0
+
+
 class NodeConfig(_Section):
     chain_id: Annotated[str, Field(min_length=1, max_length=50)]
     home: _AbsolutePath
@@ -140,6 +158,7 @@ class NodeConfig(_Section):
     engine: EngineConfig = EngineConfig()
     http: HttpConfig = HttpConfig()
     keys: KeysConfig = KeysConfig()
+    storage: StorageConfig = StorageConfig()
     snapshots: SnapshotsConfig = SnapshotsConfig()
 
 
@@ -148,6 +167,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "engine": EngineConfig,
     "http": HttpConfig,
     "keys": KeysConfig,
+    "storage": StorageConfig,
     "snapshots": SnapshotsConfig,
 }
 

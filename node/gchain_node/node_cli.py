@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gchain_node.config import DATABASE, load_config
+from gchain_node.config import ARCHIVE, DATABASE, load_config
 
 __all__ = ["db", "dev_command", "run_command"]
 
@@ -45,7 +46,8 @@ def verify_database(
     config: Annotated[Path | None, typer.Option("--config", help="The node's configuration.")] = None,
     database: Annotated[Path | None, typer.Option(help="The database file itself, instead.")] = None,
 ) -> None:
-    """Recompute the state's tree from its values and compare it with what is stored. The node must be stopped."""
+    """Check file, rows, tree and values up to the app hash, and the archive beside it. The node must be stopped."""
+    from gchain_node.archive import Archive, verify_archive
     from gchain_node.errors import ConfigurationError
     from gchain_node.integrity import verify_store
     from gchain_node.store import Store
@@ -53,9 +55,10 @@ def verify_database(
     path = database or load_config(config or _CONFIG).home / DATABASE
     if not path.is_file():
         raise ConfigurationError(f"{path}: no such database")
-    store = Store(path)
-    try:
-        report = verify_store(store)
-    finally:
-        store.close()
-    print(f"{path}: {report}")
+    with closing(Store(path)) as store:
+        print(f"{path}: {verify_store(store)}")
+    kept = path.with_name(ARCHIVE)
+    if kept.is_file():
+        with closing(Archive(kept)) as archive:
+            count = verify_archive(archive)
+            print(f"{kept}: {count} blocks, {archive.first} to {archive.last}, agree with their headers")

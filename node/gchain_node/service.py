@@ -23,8 +23,10 @@ from gchain_node.api.listeners import Listener, bind
 from gchain_node.api.tls import LeafStore
 from gchain_node.api.view import LedgerView
 from gchain_node.app import VALIDATOR_CHANGES, App
-from gchain_node.config import DATABASE, SNAPSHOTS, NodeConfig, parse_listen
+from gchain_node.archive import Archive
+from gchain_node.config import ARCHIVE, DATABASE, SNAPSHOTS, NodeConfig, parse_listen
 from gchain_node.engine.cometbft.adapter import AbciAdapter
+from gchain_node.engine.cometbft.archivist import Archivist
 from gchain_node.engine.cometbft.engine import CometEngine
 from gchain_node.engine.cometbft.rpc import EngineRpc
 from gchain_node.engine.cometbft.server import AbciServer
@@ -62,15 +64,26 @@ async def _run(config: NodeConfig) -> None:
         rpc = stack.enter_context(contextlib.closing(EngineRpc(config.engine.rpc)))
         feed, metrics, leaf = BlockFeed(), Metrics(), LeafStore(config.http.tls_dir)
 
+        archive = stack.enter_context(contextlib.closing(kept)) if (kept := open_archive(config)) else None
+        engine = CometEngine(rpc, lambda: validator_changes(app), archive)
+        archivist = _archivist(config, archive, rpc, engine)
+
         def on_block(block: CommittedBlock) -> None:
             feed.publish(block)
             metrics.count_block(block)
+            if archivist is not None:
+                archivist.committed(block.height)
 
-        adapter = AbciAdapter(app, on_block=on_block, on_init_chain=lambda request: check_genesis(config, request))
+        adapter = AbciAdapter(
+            app,
+            on_block=on_block,
+            on_init_chain=lambda request: check_genesis(config, request),
+            retain_height=archivist.retain_height if archivist else lambda height: 0,
+        )
         server = AbciServer(config.abci.socket, adapter, on_failure=lambda error: supervisor.fail(error))
         view = LedgerView(
             app,
-            CometEngine(rpc, lambda: validator_changes(app)),
+            engine,
             feed,
             chain_id=config.chain_id,
             member=config.member,
@@ -87,6 +100,8 @@ async def _run(config: NodeConfig) -> None:
         supervisor = Supervisor(listeners, lambda: _keep_house(view, leaf))
         stack.enter_context(contextlib.closing(server))
         server.start()
+        if archivist is not None:
+            stack.enter_context(contextlib.closing(archivist)).start()
         await supervisor.run()
 
 
@@ -115,6 +130,18 @@ def open_store(config: NodeConfig) -> Store:
 def _snapshots(config: NodeConfig, store: Store) -> Snapshots:
     settings = config.snapshots
     return Snapshots(store, config.home / SNAPSHOTS, interval=settings.interval, keep=settings.keep)
+
+
+def open_archive(config: NodeConfig) -> Archive | None:
+    """The archive, where blocks are pruned or were; None where the engine has kept all. Raises `StateError`."""
+    path = config.home / ARCHIVE
+    return Archive(path) if config.storage.retain_blocks or path.exists() else None
+
+
+def _archivist(config: NodeConfig, archive: Archive | None, rpc: EngineRpc, engine: CometEngine) -> Archivist | None:
+    if archive is None or not config.storage.retain_blocks:
+        return None
+    return Archivist(archive, rpc, engine.source, config.storage.retain_blocks)
 
 
 def check_genesis(config: NodeConfig, request: InitChain) -> None:

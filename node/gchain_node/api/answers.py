@@ -20,6 +20,7 @@ _STATUS: Final[dict[int, int]] = {
     Code.NOT_FOUND: 404,
     Code.UNKNOWN_QUERY: 404,
     Code.HEIGHT_PRUNED: 410,
+    Code.BLOCK_NOT_KEPT: 410,
     Code.HEIGHT_AHEAD: 409,
     Code.TOO_LARGE: 413,
     Code.INTERNAL: 500,

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from gchain_node.api.answers import Refusal, status_of_code
 from gchain_node.api.rendering import base64url, cbor_json, code_name, describe_tx, tx_result
 from gchain_node.api.view import LedgerView, Names
-from gchain_node.codes import TABLE
+from gchain_node.codes import TABLE, Code
 from gchain_node.engine.interface import CommittedTx
 from gchain_node.errors import NotYetProvable
 from gchain_node.proof.receipt import build_receipt
@@ -106,7 +106,8 @@ class Reads:
         height = request.path_params["height"]
         block = await to_thread.run_sync(self._view.block, height)
         if block is None:
-            raise Refusal(404, f"block {height} is not committed yet, or no longer kept")
+            self._must_be_kept(height)
+            raise Refusal(404, f"block {height} is not committed yet")
         names = Names(await to_thread.run_sync(self._view.members))
         txs = [
             {"hash": tx.hash.hex(), "index": tx.index, **describe_tx(tx.raw), **tx_result(tx.result)}
@@ -145,10 +146,17 @@ class Reads:
                 try:
                     return await to_thread.run_sync(build)
                 except NotYetProvable:
+                    self._must_be_kept(height)
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(news.wait(), _NEXT_BLOCK)
                     news.clear()
         raise Refusal(409, f"block {height} is not committed yet", headers={"Retry-After": "1"})
+
+    def _must_be_kept(self, height: int) -> None:
+        """Refuse what can never be answered here: a block that is committed and that neither engine nor archive has."""
+        if height < self._view.app.info().last_block_height:
+            message = f"block {height} is not kept by this node: ask one that has the whole ledger"
+            raise Refusal(410, message, code=Code.BLOCK_NOT_KEPT)
 
     async def _found(self, request: Request) -> CommittedTx:
         hash_ = hash_of(request)

@@ -116,3 +116,16 @@ def test_the_description_of_the_api_names_every_route(served: Any) -> None:
 def test_the_code_table_is_served(served: Any) -> None:
     codes = {entry["code"]: entry["name"] for entry in served.api.get("/v1/codes").json()["codes"]}
     assert (codes[0], codes[302], codes[305]) == ("OK", "NONCE_USED", "FORMING")
+
+
+@pytest.mark.parametrize("path", ["blocks/2", "headers/2"])
+def test_a_block_that_the_node_does_not_keep_has_a_code_of_its_own(served: Any, path: str) -> None:
+    for number in range(3):
+        served.commit(f"r{number}")
+    assert served.status.get(f"/v1/{path}").status_code == 200
+    served.engine._blocks._connection.execute("DELETE FROM block WHERE height = 2")
+    served.view.feed._blocks.clear()
+    answer = served.status.get(f"/v1/{path}")
+    assert answer.status_code == 410
+    assert answer.json()["error"]["name"] == "BLOCK_NOT_KEPT"
+    assert served.status.get("/v1/blocks/1000000").status_code == 404

@@ -58,6 +58,7 @@ class AbciAdapter:
 
     The app is called by the threads of several connections; what it lets run side by side is its own contract.
     `on_block` is told of each block after the app made it durable. `on_init_chain` may refuse a ledger's start.
+    `retain_height` says, of a height just committed, below which the engine may prune its blocks (0: none).
     """
 
     def __init__(
@@ -66,10 +67,12 @@ class AbciAdapter:
         *,
         on_block: OnBlock = lambda block: None,
         on_init_chain: Callable[[InitChain], None] = lambda request: None,
+        retain_height: Callable[[int], int] = lambda height: 0,
     ) -> None:
         self._app = app
         self._on_block = on_block
         self._on_init_chain = on_init_chain
+        self._retain_height = retain_height
         self._finalized: tuple[Block, BlockResult] | None = None
         self._methods: dict[str, Callable[[Any], abci.Response]] = {
             "info": self._info,
@@ -185,6 +188,7 @@ class AbciAdapter:
         finalized, self._finalized = self._finalized, None
         if finalized is not None:
             self._on_block(CommittedBlock.of(*finalized))
+            retain_height = self._retain_height(finalized[0].height)
         return abci.Response(commit=abci.ResponseCommit(retain_height=retain_height))
 
     def _list_snapshots(self, request: abci.RequestListSnapshots) -> abci.Response:

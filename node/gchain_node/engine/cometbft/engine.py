@@ -6,10 +6,11 @@ import base64
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from gchain_node.archive import Archive, ArchivedBlock
 from gchain_node.engine.cometbft.rpc import EngineRpc, RpcError, tx_result
 from gchain_node.engine.cometbft.source import CometSource
 from gchain_node.engine.interface import CommittedBlock, CommittedTx, Network, Peer, Validator
-from gchain_node.messages import TxResult
+from gchain_node.messages import Block, BlockResult, TxResult
 from gchain_node.proof.rpc_json import parse_time
 from gchain_node.tx import tx_hash
 
@@ -27,12 +28,15 @@ class CometEngine:
     """Calls of the engine's RPC in the words of the node.
 
     Args:
-        validator_changes: as for `CometSource`.
+        validator_changes, archive: as for `CometSource`.
     """
 
-    def __init__(self, rpc: EngineRpc, validator_changes: Callable[[], Sequence[int]]) -> None:
+    def __init__(
+        self, rpc: EngineRpc, validator_changes: Callable[[], Sequence[int]], archive: Archive | None = None
+    ) -> None:
         self._rpc = rpc
-        self.source = CometSource(rpc, validator_changes)
+        self._archive = archive
+        self.source = CometSource(rpc, validator_changes, archive)
 
     def broadcast(self, raw: bytes) -> TxResult:
         try:
@@ -44,6 +48,8 @@ class CometEngine:
         return TxResult(int(answer["code"]), bytes.fromhex(answer.get("data") or ""), str(answer.get("log", "")))
 
     def block(self, height: int) -> CommittedBlock | None:
+        if (kept := self.source.archived(height)) is not None:
+            return _committed(kept)
         found, results = self._rpc.block(height), self._rpc.block_results(height)
         if found is None or results is None:
             return None
@@ -58,6 +64,10 @@ class CometEngine:
         return CommittedBlock(height, time_ns, proposer, txs, base64.b64decode(results.get("app_hash") or ""))
 
     def transaction(self, tx_hash: bytes) -> CommittedTx | None:
+        place = None if self._archive is None else self._archive.locate(tx_hash)
+        kept = self.block(place[0]) if place else None
+        if place and kept:
+            return kept.txs[place[1]]
         found = self._rpc.tx(tx_hash)
         if found is None:
             return None
@@ -82,3 +92,9 @@ class CometEngine:
             peers=tuple(Peer(p["node_info"]["id"], p["remote_ip"]) for p in net_info["peers"]),
             validators=tuple(Validator(bytes.fromhex(v["address"]), int(v["voting_power"])) for v in validators),
         )
+
+
+def _committed(kept: ArchivedBlock) -> CommittedBlock:
+    header = kept.header
+    block = Block(header.height, header.time_ns, kept.txs, header.proposer_address)
+    return CommittedBlock.of(block, BlockResult(kept.results, (), kept.app_hash))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Sequence
 
+from gchain_node.archive import Archive, ArchivedBlock
 from gchain_node.engine.cometbft.rpc import EngineRpc, tx_result
 from gchain_node.messages import TxResult
 from gchain_node.proof.block import Commit, Header, ValidatorSet
@@ -18,13 +19,22 @@ class CometSource:
 
     Args:
         validator_changes: heights whose header names another validator set for the next, as the state has them.
+        archive: asked first, if there is one: the engine may have pruned what it holds.
     """
 
-    def __init__(self, rpc: EngineRpc, validator_changes: Callable[[], Sequence[int]]) -> None:
+    def __init__(
+        self, rpc: EngineRpc, validator_changes: Callable[[], Sequence[int]], archive: Archive | None = None
+    ) -> None:
         self._rpc = rpc
         self._validator_changes = validator_changes
+        self._archive = archive
+
+    def archived(self, height: int) -> ArchivedBlock | None:
+        return None if self._archive is None else self._archive.block(height)
 
     def signed_header(self, height: int) -> tuple[Header, Commit] | None:
+        if (kept := self.archived(height)) is not None:
+            return kept.header, kept.commit
         answer = self._rpc.commit(height)
         if answer is None:
             return None
@@ -32,15 +42,20 @@ class CometSource:
         return header_from_json(signed["header"]), commit_from_json(signed["commit"])
 
     def transactions(self, height: int) -> Sequence[bytes]:
+        if (kept := self.archived(height)) is not None:
+            return kept.txs
         answer = self._rpc.block(height)
         return [] if answer is None else [base64.b64decode(raw) for raw in answer["block"]["data"]["txs"] or []]
 
     def results(self, height: int) -> Sequence[TxResult]:
+        if (kept := self.archived(height)) is not None:
+            return kept.results
         answer = self._rpc.block_results(height)
         return [] if answer is None else [tx_result(result) for result in answer["txs_results"] or []]
 
     def validators(self, height: int) -> ValidatorSet:
-        return validators_from_json(self._rpc.validators(height))
+        kept = None if self._archive is None else self._archive.validators(height)
+        return kept or validators_from_json(self._rpc.validators(height))
 
     def validator_changes(self) -> Sequence[int]:
         return self._validator_changes()

@@ -1,0 +1,170 @@
+"""The node's archive: what receipts need of a block outlives the engine's own copy, and damage to it is named."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gchain_node import genesis, tx
+from gchain_node.app import App
+from gchain_node.archive import Archive, ArchivedBlock, verify_archive
+from gchain_node.development import DevelopmentConsortium, go_live_args
+from gchain_node.engine.cometbft.archivist import Archivist
+from gchain_node.engine.embedded.engine import EmbeddedEngine
+from gchain_node.errors import CorruptStateError, StateError
+from gchain_node.proof.receipt import build_receipt, verify_receipt
+from gchain_node.proof.trust import from_genesis
+from gchain_node.store import Store
+
+
+@pytest.fixture(scope="module")
+def consortium(tmp_path_factory: pytest.TempPathFactory) -> DevelopmentConsortium:
+    return DevelopmentConsortium.open(tmp_path_factory.mktemp("consortium"))
+
+
+@pytest.fixture(scope="module")
+def engine(consortium: DevelopmentConsortium) -> Iterator[EmbeddedEngine]:
+    """A ledger whose third block has the go-live transaction, with blocks after it."""
+    member = consortium.members[0]
+    app = App(Store(None))
+    made = EmbeddedEngine(app, None, consortium.genesis, [member.keys["validator"]])
+    made.make_block()
+    state = app.query("consortium").value
+    import cbor2
+
+    args = go_live_args(cbor2.loads(state), consortium.members, 1000)
+    asked = tx.Tx(consortium.genesis["chain_id"], "governance", "go_live", args, member.officer, 1, 1000)
+    made.make_block()
+    assert made.broadcast(tx.sign(asked, member.keys["officer"])).ok
+    for _ in range(4):
+        made.make_block()
+    yield made
+    made.close()
+
+
+def archived(engine: EmbeddedEngine, height: int) -> ArchivedBlock:
+    signed, following = engine.source.signed_header(height), engine.source.signed_header(height + 1)
+    assert signed is not None
+    assert following is not None
+    txs, results = engine.source.transactions(height), engine.source.results(height)
+    return ArchivedBlock(signed[0], signed[1], tuple(txs), tuple(results), following[0].app_hash)
+
+
+@pytest.fixture
+def path(engine: EmbeddedEngine, tmp_path: Path) -> Path:
+    """An archive of blocks 1 to 5."""
+    archive = Archive(tmp_path / "archive.db")
+    for height in range(1, 6):
+        archive.put(archived(engine, height), engine.source.validators(height) if height == 1 else None)
+    archive.close()
+    return tmp_path / "archive.db"
+
+
+class FromArchive:
+    """A `BlockSource` with nothing but the archive."""
+
+    def __init__(self, archive: Archive) -> None:
+        self.archive = archive
+
+    def signed_header(self, height: int):  # type: ignore[no-untyped-def]
+        block = self.archive.block(height)
+        return None if block is None else (block.header, block.commit)
+
+    def transactions(self, height: int):  # type: ignore[no-untyped-def]
+        block = self.archive.block(height)
+        return block.txs if block else ()
+
+    def results(self, height: int):  # type: ignore[no-untyped-def]
+        block = self.archive.block(height)
+        return block.results if block else ()
+
+    def validators(self, height: int):  # type: ignore[no-untyped-def]
+        return self.archive.validators(height)
+
+    def validator_changes(self) -> tuple[int, ...]:
+        return ()
+
+
+def test_a_receipt_can_be_made_from_the_archive_alone(path: Path, consortium: DevelopmentConsortium) -> None:
+    archive = Archive(path)
+    raw = next(raw for block in archive.blocks() for raw in block.txs)
+    place = archive.locate(hashlib.sha256(raw).digest())
+    assert place == (3, 0)
+    receipt = build_receipt(FromArchive(archive), *place)
+    proven = verify_receipt(receipt, from_genesis(consortium.genesis, genesis.digest(consortium.genesis)))
+    assert (proven.height, proven.tx.action, proven.code) == (3, "go_live", 0)
+    archive.close()
+
+
+def test_a_sound_archive_passes_and_says_how_many_blocks_it_has(path: Path) -> None:
+    archive = Archive(path)
+    assert (verify_archive(archive), archive.first, archive.last) == (5, 1, 5)
+    assert archive.block(6) is None
+    assert archive.validators(6) is None
+    assert archive.locate(bytes(32)) is None
+    archive.close()
+
+
+def test_blocks_come_without_a_gap(path: Path, engine: EmbeddedEngine) -> None:
+    archive = Archive(path)
+    archive._connection.execute("DELETE FROM block WHERE height = 5")
+    archive.close()
+    again = Archive(path)
+    assert again.last == 4
+    with pytest.raises(StateError, match="block 4 cannot follow block 4"):
+        again.put(archived(engine, 4), None)
+    again.put(archived(engine, 5), None)
+    again.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("UPDATE block SET data = CAST(data || x'00' AS BLOB) WHERE height = 2", "table block, row 2: its checksum"),
+        ("DELETE FROM block WHERE height = 2", "table block, row 2: missing"),
+        ("DELETE FROM tx", "table tx, row [0-9a-f]{64}: missing, though block 3 has it"),
+        ("UPDATE validators SET data = CAST(data || x'00' AS BLOB)", "table validators, row 1: its checksum"),
+        ("DELETE FROM validators", "table validators: the set of block 1 is not its header's"),
+    ],
+)
+def test_damage_to_the_archive_is_named(path: Path, statement: str, said: str) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute(statement)
+    connection.commit()
+    connection.close()
+    archive = Archive(path)
+    with pytest.raises(CorruptStateError, match=said):
+        verify_archive(archive)
+    archive.close()
+
+
+@pytest.mark.parametrize("part", ["txs", "results", "app_hash"])
+def test_a_block_that_is_not_what_its_headers_say_is_refused(engine: EmbeddedEngine, part: str) -> None:
+    block, following = archived(engine, 3), engine.source.signed_header(4)
+    assert following is not None
+    block.check(following[0])
+    fields = {name: getattr(block, name) for name in ("header", "commit", "txs", "results", "app_hash")}
+    fields[part] = bytes(32) if part == "app_hash" else ()
+    with pytest.raises(CorruptStateError, match="table block, row 3: its"):
+        ArchivedBlock(**fields).check(following[0])
+
+
+def test_the_engine_keeps_what_is_not_archived_and_what_is_to_be_retained(path: Path) -> None:
+    archive = Archive(path)
+    archivist = Archivist(archive, None, None, retain_blocks=10)  # type: ignore[arg-type]  # neither is asked
+    assert archivist.retain_height(8) == 0
+    assert archivist.retain_height(12) == 3
+    assert archivist.retain_height(15) == 6
+    assert archivist.retain_height(10_000) == 6, "blocks from 6 on are nowhere else"
+    archive.close()
+
+
+def test_an_empty_archive_lets_the_engine_prune_nothing(tmp_path: Path) -> None:
+    archive = Archive(tmp_path / "archive.db")
+    archivist = Archivist(archive, None, None, retain_blocks=10)  # type: ignore[arg-type]  # neither is asked
+    assert archivist.retain_height(10_000) == 0
+    archive.close()
