@@ -117,7 +117,8 @@ class Store:
 
     def rows_after(self, key: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         """At most `limit` committed keys above `key`, and their values, in the order of the keys."""
-        return self._all("SELECT key, data FROM value WHERE key > ? ORDER BY key LIMIT ?", key, limit)
+        rows = self._all("SELECT key, data FROM value WHERE key > ? ORDER BY key LIMIT ?", key, limit)
+        return [(found, self._unseal("value", found, data)) for found, data in rows]
 
     def pages(self) -> Iterable[tuple[bytes, bytes]]:
         rows = self._all("SELECT path, data FROM page ORDER BY path")
