@@ -18,6 +18,7 @@ import cbor2
 
 from gchain_node.api.application import api_application, status_application
 from gchain_node.api.feed import BlockFeed
+from gchain_node.api.light import Light
 from gchain_node.api.limits import RateLimit
 from gchain_node.api.listeners import Listener, bind
 from gchain_node.api.tls import LeafStore
@@ -41,6 +42,7 @@ from gchain_node.supervisor import Supervisor
 __all__ = ["check_genesis", "open_store", "run"]
 
 _ABCI_CONNECTIONS: Final = 4
+_LIGHT_RATE: Final = (20.0, 200)  # a second, at once: a light client that bisects asks for two dozen headers
 _GC_THRESHOLD: Final = 50_000  # new objects; a block makes many, none of them in cycles
 
 
@@ -93,9 +95,12 @@ async def _run(config: NodeConfig) -> None:
         )
         metrics.watch(view)
         limit, body = RateLimit(config.http.submit_rate, config.http.submit_burst), config.http.max_body
+        light = Light(rpc.forward, RateLimit(*_LIGHT_RATE))
         listeners = [
             Listener("status", status_application(view, metrics, max_body=body), status_socket),
-            Listener("api", api_application(view, metrics, limit, leaf=leaf, max_body=body), api_socket, leaf),
+            Listener(
+                "api", api_application(view, metrics, limit, leaf=leaf, max_body=body, light=light), api_socket, leaf
+            ),
         ]
         supervisor = Supervisor(listeners, lambda: _keep_house(view, leaf))
         stack.enter_context(contextlib.closing(server))

@@ -4,6 +4,7 @@
 | --- | --- | --- |
 | pages `/`, `/blocks/<h>`, `/transactions/<hash>`; reads `/v1/...`, `/healthz`, `/readyz` | yes | yes |
 | `POST /v1/tx` | no | yes |
+| `POST /light` (under CometBFT) | no | yes |
 | `/metrics` | no | with a client certificate of a registered member |
 """
 
@@ -21,6 +22,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gchain_node.api.answers import EXCEPTION_HANDLERS, Refusal
+from gchain_node.api.light import Light
 from gchain_node.api.limits import RateLimit
 from gchain_node.api.middleware import Observe, SecurityHeaders
 from gchain_node.api.reads import Reads
@@ -39,7 +41,13 @@ def status_application(view: LedgerView, metrics: Metrics, *, max_body: int = 1_
 
 
 def api_application(
-    view: LedgerView, metrics: Metrics, limit: RateLimit, *, leaf: LeafStore | None = None, max_body: int = 1_048_576
+    view: LedgerView,
+    metrics: Metrics,
+    limit: RateLimit,
+    *,
+    leaf: LeafStore | None = None,
+    max_body: int = 1_048_576,
+    light: Light | None = None,
 ) -> Starlette:
     """Everything. Without `leaf` (the embedded engine on loopback) nobody has a client certificate."""
     routes = [
@@ -47,6 +55,8 @@ def api_application(
         Route("/v1/tx", Submission(view, limit).submit, methods=["POST"]),
         Route("/metrics", _metrics_endpoint(metrics), methods=["GET"]),
     ]
+    if light is not None:
+        routes.append(Route("/light", light.ask, methods=["POST"]))
     identify = [] if leaf is None else [Middleware(Identify, leaf=leaf)]
     return _application(routes, metrics, max_body, identify)
 

@@ -51,7 +51,15 @@ class EngineRpc:
             EngineUnreachable: no answer, or one that is no JSON-RPC.
             RpcError: the engine refused.
         """
-        body = {"jsonrpc": "2.0", "id": 0, "method": method, "params": params}
+        answer = self.forward({"jsonrpc": "2.0", "id": 0, "method": method, "params": params})
+        if "error" in answer:
+            raise RpcError(method, str(answer["error"].get("message", "")), str(answer["error"].get("data", "")))
+        result: dict[str, Any] = answer["result"]
+        return result
+
+    def forward(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The `{"result": ...}` or `{"error": ...}` of a JSON-RPC request. Raises `EngineUnreachable`."""
+        method = body["method"]
         try:
             answer = self._http.post("/", json=body).json()
         except (httpx.HTTPError, ValueError) as error:
@@ -61,10 +69,7 @@ class EngineRpc:
             ) from error
         if not isinstance(answer, dict) or not isinstance(answer.get("result", answer.get("error")), dict):
             raise EngineUnreachable(f"what answers at {self.url} is no CometBFT RPC")
-        if "error" in answer:
-            raise RpcError(method, str(answer["error"].get("message", "")), str(answer["error"].get("data", "")))
-        result: dict[str, Any] = answer["result"]
-        return result
+        return {name: answer[name] for name in ("result", "error") if name in answer}
 
     def status(self) -> dict[str, Any]:
         return self.call("status")
