@@ -40,6 +40,7 @@ def _settings(environment: Environment, time: str) -> genesis.Settings:
         validator_key_type=consortium.validator_key_type,
         go_live_threshold=consortium.thresholds.go_live,
         proposal_threshold=consortium.thresholds.proposal,
+        noncompliance_threshold=consortium.thresholds.noncompliance,
     )
 
 

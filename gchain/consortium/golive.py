@@ -17,7 +17,7 @@ from gchain.environment import Environment, Member
 from gchain.errors import ConsortiumError
 from gchain.workspace import Workspace
 from gchain_node.client import Outcome
-from gchain_node.modules.golive import subject_bytes, table_bytes
+from gchain_node.modules.judgement import subject_bytes, table_bytes
 from gchain_node.officer import approve as sign_approval
 
 __all__ = ["Proposal", "approve", "collect_approvals", "propose", "read_proposal", "read_table", "submit"]

@@ -147,6 +147,10 @@ class Member(_Strict):
 class Thresholds(_Strict):
     go_live: Literal["all", "two-thirds"] = "all"
     proposal: Literal["all", "two-thirds", "majority"] = "two-thirds"
+    noncompliance: Literal["all", "two-thirds", "majority"] | None = Field(
+        default=None,
+        description="members who suspend one whose evidence fails, is stale or was never given; absent: none",
+    )
 
 
 class Consortium(_Strict):

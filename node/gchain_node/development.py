@@ -29,7 +29,7 @@ from gchain_node.errors import ConfigurationError
 from gchain_node.keys import encode_public_key
 from gchain_node.keys.file_key import FileKey
 from gchain_node.keys.possession import prove
-from gchain_node.modules.golive import subject_bytes, table_bytes
+from gchain_node.modules.judgement import subject_bytes, table_bytes
 from gchain_node.proof.trust import from_genesis
 from gchain_node.tls import make_authority
 from gchain_node.tx import sign_sign1

@@ -40,6 +40,7 @@ __all__ = [
 
 VERSION = 1
 THRESHOLDS = ("all", "two-thirds", "majority")
+_THRESHOLD_NAMES = {"go_live", "proposal", "noncompliance"}
 SEVERITIES = ("critical", "high", "medium", "low")
 _STAGES = ("preflight", "plan", "state", "live", "node", "attest")
 _PURPOSE = b"gchain/genesis/v1\n"
@@ -62,6 +63,7 @@ class Settings:
     validator_key_type: str = "ed25519"
     go_live_threshold: str = "all"
     proposal_threshold: str = "two-thirds"
+    noncompliance_threshold: str | None = None
 
 
 def build(contributions: Iterable[Mapping[str, Any]], settings: Settings, rules: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,7 +91,7 @@ def build(contributions: Iterable[Mapping[str, Any]], settings: Settings, rules:
             "convenor": settings.convenor,
             "environment": settings.environment,
             "zone_digest": settings.zone_digest,
-            "thresholds": {"go_live": settings.go_live_threshold, "proposal": settings.proposal_threshold},
+            "thresholds": _thresholds(settings),
             "rules": {"digest": rules["digest"], "enforced": list(rules["enforced"])},
             "contributions": ordered,
         },
@@ -98,6 +100,13 @@ def build(contributions: Iterable[Mapping[str, Any]], settings: Settings, rules:
     document["validators"] = [_validator_json(member) for member in members if member["power"]]
     check(document)
     return document
+
+
+def _thresholds(settings: Settings) -> dict[str, str]:
+    found = {"go_live": settings.go_live_threshold, "proposal": settings.proposal_threshold}
+    if settings.noncompliance_threshold is not None:
+        found["noncompliance"] = settings.noncompliance_threshold
+    return found
 
 
 def _consensus_params(key_type: str) -> dict[str, Any]:
@@ -221,11 +230,12 @@ def _check_app_state(app_state: Any, chain_id: str) -> None:
         raise GenesisError(f"genesis has version {app_state['version']!r}; this node reads {VERSION}")
     if not isinstance(chain_id, str) or not 0 < len(chain_id) <= 50:
         raise GenesisError("the chain id must have 1 to 50 characters")
-    for name in ("go_live", "proposal"):
-        if app_state["thresholds"].get(name) not in THRESHOLDS:
-            raise GenesisError(
-                f"threshold {name} is {app_state['thresholds'].get(name)!r}; one of {', '.join(THRESHOLDS)}"
-            )
+    thresholds = app_state["thresholds"]
+    if not isinstance(thresholds, dict) or not {"go_live", "proposal"} <= set(thresholds) <= _THRESHOLD_NAMES:
+        raise GenesisError(f"thresholds must be go_live and proposal, and may have noncompliance; found {thresholds}")
+    for name in sorted(thresholds):
+        if thresholds[name] not in THRESHOLDS:
+            raise GenesisError(f"threshold {name} is {thresholds[name]!r}; one of {', '.join(THRESHOLDS)}")
     _check_rules(app_state["rules"])
 
 

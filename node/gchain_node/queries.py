@@ -10,7 +10,7 @@ from gchain_node.tree import Tree
 
 __all__ = ["ROOTS", "answer"]
 
-ROOTS = ("consortium", "rules", "members", "records", "governance", "keys", "nonces", "log")
+ROOTS = ("consortium", "rules", "members", "records", "governance", "compliance", "keys", "nonces", "log")
 
 
 def answer(store: Store, tree: Tree, key: bytes, height: int, prove: bool) -> QueryResult:

@@ -33,7 +33,7 @@ from gchain.sandbox.sandbox import Sandbox
 from gchain.workspace import Workspace
 from gchain_node.client import Client, Outcome
 from gchain_node.errors import NodeError
-from gchain_node.modules.golive import subject_bytes, table_bytes
+from gchain_node.modules.judgement import subject_bytes, table_bytes
 from gchain_node.officer import approve
 
 __all__ = ["Consortium", "OperatorSsh", "wait_until"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gchain_node.modules import governance, membership, records, rotation
+from gchain_node.modules import compliance, governance, membership, records, rotation
 from gchain_node.modules.context import Action
 
 __all__ = ["MODULES", "OPEN_WHILE_FORMING"]
@@ -15,7 +15,8 @@ __all__ = ["MODULES", "OPEN_WHILE_FORMING"]
 MODULES: dict[str, Mapping[str, Action]] = {
     "membership": {**membership.ACTIONS, **rotation.ACTIONS},
     "governance": governance.ACTIONS,
+    "compliance": compliance.ACTIONS,
     "records": records.ACTIONS,
 }
 
-OPEN_WHILE_FORMING = frozenset({"membership", "governance"})
+OPEN_WHILE_FORMING = frozenset({"membership", "governance", "compliance"})

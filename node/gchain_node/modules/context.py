@@ -12,7 +12,19 @@ from gchain_node.errors import TransactionError
 from gchain_node.messages import ValidatorUpdate
 from gchain_node.state import State
 
-__all__ = ["Action", "Context", "Effect", "Signer", "choice", "identifier", "optional", "refuse", "required", "sealed"]
+__all__ = [
+    "Action",
+    "Context",
+    "Effect",
+    "Signer",
+    "choice",
+    "identifier",
+    "officers_only",
+    "optional",
+    "refuse",
+    "required",
+    "sealed",
+]
 
 T = TypeVar("T")
 _IDENTIFIER = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9])?")
@@ -102,3 +114,9 @@ def sealed(args: Mapping[str, Any], *names: str) -> None:
         raise TransactionError(
             Code.BAD_ARGUMENTS, f"unknown argument {unknown[0][:60]!r}; known: {', '.join(names) or 'none'}"
         )
+
+
+def officers_only(context: Context) -> None:
+    """Refuse what the member's own key signed: this is a person's decision."""
+    if context.signer.officer is None:
+        raise TransactionError(Code.NOT_AUTHORISED, "this needs an officer's signature; this is the member's key")

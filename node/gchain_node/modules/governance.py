@@ -1,4 +1,4 @@
-"""Governance: proposals and ballots by which members decide together, and go-live (in `golive.py`).
+"""Governance: proposals and ballots by which members decide together; go-live (`golive.py`), zone change (`zones.py`).
 
     governance/proposals        {open: [id], closed: n}
     governance/proposals/<id>   {id, kind, args, proposer, height, closes_height, ballots: {member: yes|no}, status}
@@ -23,9 +23,21 @@ from gchain_node.codes import Code
 from gchain_node.errors import NodeError, TransactionError
 from gchain_node.keys.possession import verify_possession
 from gchain_node.keys.public import load_public_key, public_der
-from gchain_node.modules import membership
-from gchain_node.modules.context import Action, Context, Effect, choice, identifier, optional, required, sealed
-from gchain_node.modules.golive import go_live, needed
+from gchain_node.modules import compliance, membership
+from gchain_node.modules.context import (
+    Action,
+    Context,
+    Effect,
+    choice,
+    identifier,
+    officers_only,
+    optional,
+    required,
+    sealed,
+)
+from gchain_node.modules.golive import go_live
+from gchain_node.modules.judgement import needed
+from gchain_node.modules.zones import zone_change
 
 __all__ = ["ACTIONS", "DEFAULT_OPEN_BLOCKS", "KINDS", "MAX_OPEN"]
 
@@ -60,6 +72,22 @@ def _member_suspend(context: Context, args: dict[str, Any]) -> None:
     membership.suspend(context, identifier(args, "member"))
 
 
+def _member_suspend_noncompliant(context: Context, args: dict[str, Any]) -> None:
+    """{member}: the shorter way that genesis may give (threshold `noncompliance`), while the evidence is bad."""
+    sealed(args, "member")
+    name = identifier(args, "member")
+    if "noncompliance" not in context.state.get("consortium")["thresholds"]:
+        raise TransactionError(
+            Code.REFUSED_BY_RULES, "this consortium's genesis has no threshold for noncompliance: use member.suspend"
+        )
+    verdict, why = compliance.member_standing(context.state, name, context.height)
+    if verdict not in compliance.SUSPENDABLE:
+        raise TransactionError(
+            Code.REFUSED_BY_RULES, f"the evidence of {name} is {verdict} ({why}): no ground to suspend"
+        )
+    membership.suspend(context, name)
+
+
 def _member_reinstate(context: Context, args: dict[str, Any]) -> None:
     sealed(args, "member")
     membership.reinstate(context, identifier(args, "member"))
@@ -92,6 +120,7 @@ def _officer_remove(context: Context, args: dict[str, Any]) -> None:
 KINDS: dict[str, Callable[[Context, dict[str, Any]], None]] = {
     "member.add": _member_add,
     "member.suspend": _member_suspend,
+    "member.suspend-noncompliant": _member_suspend_noncompliant,
     "member.reinstate": _member_reinstate,
     "member.promote": _member_promote,
     "officer.add": _officer_add,
@@ -102,7 +131,7 @@ KINDS: dict[str, Callable[[Context, dict[str, Any]], None]] = {
 def _propose(context: Context, args: dict[str, Any]) -> Effect:
     """{id, kind, args, closes_height?}: put a change to the members' vote."""
     sealed(args, "id", "kind", "args", "closes_height")
-    _officer(context)
+    officers_only(context)
     name, kind = identifier(args, "id"), choice(args, "kind", tuple(KINDS))
     closes = optional(args, "closes_height", int) or context.height + DEFAULT_OPEN_BLOCKS
     if context.state.get(f"governance/proposals/{name}") is not None:
@@ -129,7 +158,7 @@ def _propose(context: Context, args: dict[str, Any]) -> Effect:
 def _vote(context: Context, args: dict[str, Any]) -> Effect:
     """{proposal, ballot}: the member's ballot, yes or no; the last one counts while the proposal is open."""
     sealed(args, "proposal", "ballot")
-    _officer(context)
+    officers_only(context)
     name, ballot = identifier(args, "proposal"), choice(args, "ballot", ("yes", "no"))
     proposal = context.state.get(f"governance/proposals/{name}")
     if proposal is None:
@@ -145,7 +174,7 @@ def _count(context: Context, proposal: dict[str, Any], ballot: str) -> Effect:
     proposal["ballots"][context.signer.member] = ballot
     active = [m["name"] for m in membership.active_members(context.state)]
     votes = [proposal["ballots"].get(name) for name in active]
-    enough = needed(context.state.get("consortium")["thresholds"]["proposal"], len(active))
+    enough = needed(_threshold(context, proposal["kind"]), len(active))
     if votes.count("yes") >= enough:
         proposal["status"] = "accepted"
         KINDS[proposal["kind"]](context, proposal["args"])
@@ -165,6 +194,13 @@ def _count(context: Context, proposal: dict[str, Any], ballot: str) -> Effect:
     return Effect(data, {"proposal": proposal["id"], "status": proposal["status"]})
 
 
+def _threshold(context: Context, kind: str) -> str:
+    """What genesis demands for a proposal of this kind."""
+    thresholds: dict[str, str] = context.state.get("consortium")["thresholds"]
+    name = "noncompliance" if kind == "member.suspend-noncompliant" else "proposal"
+    return thresholds.get(name, thresholds["proposal"])
+
+
 def _close(context: Context, name: str) -> None:
     index = context.state.get("governance/proposals")
     still = [entry for entry in index["open"] if entry != name]
@@ -174,7 +210,7 @@ def _close(context: Context, name: str) -> None:
 def _withdraw(context: Context, args: dict[str, Any]) -> Effect:
     """{proposal}: the proposing member takes it back; anyone may clear away one that is past its closing height."""
     sealed(args, "proposal")
-    _officer(context)
+    officers_only(context)
     name = identifier(args, "proposal")
     proposal = context.state.get(f"governance/proposals/{name}")
     if proposal is None:
@@ -190,9 +226,10 @@ def _withdraw(context: Context, args: dict[str, Any]) -> Effect:
     return Effect({"proposal": name, "status": proposal["status"], "height": context.height}, {"proposal": name})
 
 
-def _officer(context: Context) -> None:
-    if context.signer.officer is None:
-        raise TransactionError(Code.NOT_AUTHORISED, "governance needs an officer's signature; this is the member's key")
-
-
-ACTIONS: dict[str, Action] = {"propose": _propose, "vote": _vote, "withdraw": _withdraw, "go_live": go_live}
+ACTIONS: dict[str, Action] = {
+    "propose": _propose,
+    "vote": _vote,
+    "withdraw": _withdraw,
+    "go_live": go_live,
+    "zone_change": zone_change,
+}

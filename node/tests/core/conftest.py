@@ -21,7 +21,7 @@ from gchain_node.development import DevelopmentConsortium, DevelopmentMember
 from gchain_node.keys import Key, encode_public_key
 from gchain_node.keys.possession import prove
 from gchain_node.messages import Block, BlockResult, InitChain, TxResult, ValidatorUpdate
-from gchain_node.modules.golive import subject_bytes, table_bytes
+from gchain_node.modules.judgement import subject_bytes, table_bytes
 from gchain_node.proof.rpc_json import parse_time, validators_from_json
 from gchain_node.store import Store
 from gchain_node.tls import make_authority
@@ -161,6 +161,17 @@ def make_ledger(consortium: DevelopmentConsortium, document: dict[str, Any]) -> 
 def ledger(make_ledger: Callable[[], Ledger]) -> Ledger:
     """A ledger at height 0, forming."""
     made = make_ledger()
+    made.start()
+    return made
+
+
+@pytest.fixture
+def constitutional(consortium: DevelopmentConsortium) -> Ledger:
+    """A ledger whose genesis lets a majority suspend a member with bad evidence."""
+    rules = {"digest": digest(RULES), "enforced": RULES}
+    terms = settings(noncompliance_threshold="majority")
+    document = genesis.build([m.contribution for m in consortium.members], terms, rules)
+    made = Ledger(App(Store(None)), {member.name: member for member in consortium.members}, document)
     made.start()
     return made
 

@@ -105,7 +105,7 @@ def test_a_duplicate_row_makes_the_table_bad_even_if_the_second_passes(ledger: L
 
 
 def raw_args(ledger: Ledger, table: bytes) -> dict[str, Any]:
-    from gchain_node.modules.golive import subject_bytes
+    from gchain_node.modules.judgement import subject_bytes
 
     subject = subject_bytes(ledger.read("consortium"), table, ledger.height + 50)
     return {"table": table, "subject": subject, "approvals": ledger.approvals(subject)}
