@@ -24,6 +24,13 @@ PEERS = [
 ]
 
 
+STATE_SYNC = {
+    "cometbft_statesync_servers": ["https://node.a.example:8443/light", "https://node.b.example:8443/light"],
+    "cometbft_statesync_trust_height": 1200,
+    "cometbft_statesync_trust_hash": "AB" * 32,
+}
+
+
 VARIANTS: dict[str, tuple[str, list[str], dict[str, Any]]] = {
     "node": (
         "ledger_node",
@@ -33,6 +40,7 @@ VARIANTS: dict[str, tuple[str, list[str], dict[str, Any]]] = {
     "node with a distant HSM": ("ledger_node", ["gchain-signer.service"], {"ledger_node_hsm_over_network": True}),
     "engine": ("cometbft", ["config.toml", "gchain-engine.service"], {"cometbft_peers": PEERS}),
     "observer": ("cometbft", ["config.toml", "gchain-engine.service"], {"cometbft_role": "observer"}),
+    "latecomer": ("cometbft", ["config.toml", "gchain-engine.service"], STATE_SYNC),
     "firewall": ("hardening", ["nftables.conf"], {"gchain_peers": PEERS}),
 }
 """What is rendered with which variables beside the usual ones."""
@@ -83,6 +91,18 @@ def test_an_observers_engine_waits_for_no_signer(rendered: Path) -> None:
     assert tomllib.loads((rendered / "observer" / "config.toml").read_text())["priv_validator_laddr"] == ""
     assert "gchain-signer.service\n" not in _wants(rendered / "observer" / "gchain-engine.service")
     assert "gchain-signer.service\n" in _wants(rendered / "engine" / "gchain-engine.service")
+
+
+def test_a_latecomer_takes_a_snapshot_and_trusts_the_members_alone(rendered: Path) -> None:
+    usual, late = (
+        tomllib.loads((rendered / name / "config.toml").read_text())["statesync"] for name in ("engine", "latecomer")
+    )
+    assert (usual["enable"], usual["rpc_servers"]) == (False, "")
+    assert (late["enable"], late["trust_height"], late["trust_hash"]) == (True, 1200, "AB" * 32)
+    assert late["rpc_servers"] == "https://node.a.example:8443/light,https://node.b.example:8443/light"
+    trusts = "Environment=SSL_CERT_FILE=/var/lib/gchain/engine/config/authorities.pem\n"
+    assert trusts in (rendered / "latecomer" / "gchain-engine.service").read_text()
+    assert "SSL_CERT" not in (rendered / "engine" / "gchain-engine.service").read_text()
 
 
 def _wants(unit: Path) -> str:
