@@ -62,7 +62,8 @@ async def _run(config: NodeConfig) -> None:
         status_socket = stack.enter_context(bind("http.status", parse_listen(config.http.status)))
         api_socket = stack.enter_context(bind("http.api", parse_listen(config.http.api)))
         store = stack.enter_context(contextlib.closing(open_store(config)))
-        app = App(store, stack.enter_context(contextlib.closing(_snapshots(config, store))))
+        snapshots = stack.enter_context(contextlib.closing(_snapshots(config, store)))
+        app = App(store, snapshots)
         rpc = stack.enter_context(contextlib.closing(EngineRpc(config.engine.rpc)))
         feed, metrics, leaf = BlockFeed(), Metrics(), LeafStore(config.http.tls_dir)
 
@@ -80,7 +81,7 @@ async def _run(config: NodeConfig) -> None:
             app,
             on_block=on_block,
             on_init_chain=lambda request: check_genesis(config, request),
-            retain_height=archivist.retain_height if archivist else lambda height: 0,
+            retain_height=lambda height: snapshots.needed_from(archivist.retain_height(height)) if archivist else 0,
         )
         server = AbciServer(config.abci.socket, adapter, on_failure=lambda error: supervisor.fail(error))
         view = LedgerView(

@@ -93,6 +93,12 @@ class Snapshots:
         self._stop.set()
         self.wait()
 
+    def needed_from(self, height: int) -> int:
+        """The lowest height whose block a peer may still need that would do without those below `height`: whoever takes
+        the oldest snapshot goes on from there by blocks.
+        """
+        return min([height, *self._heights()[:1]])
+
     def listed(self) -> list[Snapshot]:
         """What is offered to peers, oldest first."""
         found = []

@@ -150,6 +150,7 @@ def test_the_latest_are_kept_and_a_height_that_is_not_due_is_left_out(live: Ledg
         snapshots.wait()
     assert [snapshot.height for snapshot in snapshots.listed()] == [20, 30]
     assert snapshots.load(30, FORMAT, 0)
+    assert [snapshots.needed_from(height) for height in (0, 19, 25, 99)] == [0, 19, 20, 20], "blocks after the oldest"
     for height, format_, chunk in ((10, FORMAT, 0), (30, FORMAT + 1, 0), (30, FORMAT, 99)):
         assert snapshots.load(height, format_, chunk) == b""
 
