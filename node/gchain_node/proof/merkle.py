@@ -12,7 +12,16 @@ from collections.abc import Sequence
 
 from gchain_node.errors import VerificationError
 
-__all__ = ["inclusion_path", "leaf_hash", "node_hash", "root", "verify_consistency", "verify_inclusion"]
+__all__ = [
+    "inclusion_path",
+    "leaf_hash",
+    "node_hash",
+    "root",
+    "verify_consistency",
+    "verify_inclusion",
+    "verify_subtree_consistency",
+    "verify_subtree_inclusion",
+]
 
 
 def leaf_hash(data: bytes) -> bytes:
@@ -109,6 +118,64 @@ def _fold_consistency(first: int, last: int, steps: list[bytes], root1: bytes, r
         first, last = first >> 1, last >> 1
     if last or old != root1 or new != root2:
         raise VerificationError("the consistency path does not lead to both roots")
+
+
+def verify_subtree_inclusion(
+    leaf: bytes, index: int, start: int, end: int, path: Sequence[bytes], expected: bytes
+) -> None:
+    """`leaf` is entry `index` in the subtree over entries [start, end) with root `expected`.
+
+    Subtrees are those of draft-ietf-plants-merkle-tree-certs, section 4.1. Raises `VerificationError`.
+    """
+    _check_subtree(start, end)
+    verify_inclusion(leaf, index - start, end - start, path, expected)
+
+
+def verify_subtree_consistency(
+    start: int, end: int, size: int, path: Sequence[bytes], subtree_root: bytes, root: bytes
+) -> None:
+    """The subtree over [start, end) with `subtree_root` is part of the tree of `size` with `root` (section 4.4 there).
+
+    Raises `VerificationError`. With `start` 0 it is the consistency proof of RFC 9162.
+    """
+    _check_hashes([subtree_root, root, *path])
+    if start == end:
+        _verify_empty_subtree(start, size, path, subtree_root)
+        return
+    _check_subtree(start, end)
+    if end > size:
+        raise VerificationError(f"entries {start} to {end - 1} are not within a tree of {size}")
+    first, second, last = start, end - 1, size - 1
+    while first != second and (second == last or second & 1):
+        first, second, last = first >> 1, second >> 1, last >> 1
+    steps = list(path)
+    if first != second and not steps:
+        raise VerificationError("the consistency path is empty")
+    old = new = subtree_root if first == second else steps.pop(0)
+    for sibling in steps:
+        if last == 0:
+            raise VerificationError("the consistency path is too long")
+        if second & 1 or second == last:
+            old = node_hash(sibling, old) if first < second else old
+            new = node_hash(sibling, new)
+            while second and not second & 1:
+                first, second, last = first >> 1, second >> 1, last >> 1
+        else:
+            new = node_hash(new, sibling)
+        first, second, last = first >> 1, second >> 1, last >> 1
+    if last or old != subtree_root or new != root:
+        raise VerificationError("the consistency path does not lead to both roots")
+
+
+def _verify_empty_subtree(start: int, size: int, path: Sequence[bytes], subtree_root: bytes) -> None:
+    if not 0 <= start <= size or path or subtree_root != _root([]):
+        raise VerificationError("a subtree without entries has the empty tree's root and an empty path")
+
+
+def _check_subtree(start: int, end: int) -> None:
+    width = 1 << max(end - start - 1, 0).bit_length()
+    if not 0 <= start < end or start % width:
+        raise VerificationError(f"[{start}, {end}) is no subtree: it must start at a multiple of {width}")
 
 
 def _check_hashes(hashes: Sequence[bytes]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,22 @@ def test_a_consistency_proof_is_judged_as_published(case: dict[str, Any]) -> Non
             verify()
     else:
         verify()
+
+
+@pytest.mark.parametrize("case", cases("subtree_inclusion.json"))
+def test_an_inclusion_proof_in_a_subtree_is_judged_as_published(case: dict[str, Any]) -> None:
+    leaf, root = decoded([case["leafHash"], case["root"]])
+    with pytest.raises(VerificationError) if case["wantErr"] else nullcontext():
+        merkle.verify_subtree_inclusion(leaf, case["leafIdx"], case["start"], case["end"], decoded(case["proof"]), root)
+
+
+@pytest.mark.parametrize("case", cases("subtree_consistency.json"))
+def test_a_subtree_is_judged_to_be_part_of_a_tree_as_published(case: dict[str, Any]) -> None:
+    root1, root2 = decoded([case["root1"], case["root2"]])
+    with pytest.raises(VerificationError) if case["wantErr"] else nullcontext():
+        merkle.verify_subtree_consistency(
+            case["start"], case["end"], case["size"], decoded(case["proof"]), root1, root2
+        )
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 8, 21])

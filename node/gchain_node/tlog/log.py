@@ -1,0 +1,122 @@
+"""The log of one node: its head, tiles, proofs and signed checkpoints, read from the node's database.
+
+All of it is public. Checkpoints are signed with the member's receipt key, each size once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cbor2
+
+from gchain_node.errors import ConfigurationError, VerificationError
+from gchain_node.proof.merkle import leaf_hash
+from gchain_node.store import Store
+from gchain_node.tlog.checkpoint import Checkpoint, origin_of
+from gchain_node.tlog.entries import bundle
+from gchain_node.tlog.frontier import TILE_HEIGHT, Head
+from gchain_node.tlog.note import Note, VerifierKey
+from gchain_node.tlog.recording import LOG_KEY
+from gchain_node.tlog.signing import CheckpointKey, log_key, sign_checkpoint
+from gchain_node.tlog.tiles import WIDTH, TilePath
+from gchain_node.tlog.tree import LogTree
+
+__all__ = ["TransparencyLog"]
+
+
+class TransparencyLog:
+    """Reads of the log. May be used by several threads at a time.
+
+    Args:
+        open_key: opens the member's receipt key, at the first checkpoint; None: this node signs none.
+        cosigned: where the last cosigned checkpoint is kept; None keeps it in memory.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        chain_id: str,
+        open_key: Callable[[], CheckpointKey] | None = None,
+        *,
+        witnesses: Sequence[VerifierKey] = (),
+        cosigned: Path | None = None,
+    ) -> None:
+        self._store = store
+        self.origin = origin_of(chain_id)
+        self.tree = LogTree(self._row)
+        self.witnesses = tuple(witnesses)
+        self._open_key = open_key
+        self._key: CheckpointKey | None = None
+        self._lock = threading.Lock()
+        self._signed: tuple[Checkpoint, Note] | None = None
+        self._cosigned_path = cosigned
+        self._cosigned: Note | None = None
+
+    def head(self) -> Head:
+        """That of the latest committed block."""
+        raw = self._store.get(LOG_KEY.encode())
+        return Head.from_state(cbor2.loads(raw) if raw else None)
+
+    @property
+    def first(self) -> int:
+        """The first entry that is kept here: 0, but for a node that began from a snapshot."""
+        return self._store.log.first() or 0
+
+    def place(self, height: int, index: int) -> int:
+        """Where transaction `index` of block `height` stands in the log."""
+        return self._store.log.size_before(height) + index
+
+    def tile(self, path: TilePath) -> bytes:
+        """The bytes of a tile or entry bundle. Raises `VerificationError` where the log has none, or not here."""
+        start, end = path.number * WIDTH, path.number * WIDTH + path.width
+        size = self.head().size >> TILE_HEIGHT * (path.level or 0)
+        if end > size:
+            raise VerificationError(f"tile {path} reaches to {end}, the log's level has {size}")
+        if path.level is None:
+            return bundle(self._kept(self._store.log.entries(start, end), path))
+        return b"".join(self._kept(self._row(path.level, start, end), path))
+
+    def checkpoint(self) -> Note:
+        """The log's head, signed by this node's member.
+
+        Raises:
+            ConfigurationError: the node has no receipt key.
+            KeyAccessError: the key cannot be used now.
+        """
+        head = self.head()
+        checkpoint = Checkpoint(self.origin, head.size, head.root())
+        with self._lock:
+            if self._signed is None or self._signed[0] != checkpoint:
+                self._signed = checkpoint, sign_checkpoint(checkpoint, self._signer())
+            return self._signed[1]
+
+    def sign(self, message: bytes) -> bytes:
+        """A signature of the receipt key: 64 bytes. Raises as `checkpoint`."""
+        with self._lock:
+            return self._signer().sign(message)
+
+    def key(self) -> VerifierKey:
+        """The verifier key of this node's checkpoints. Raises as `checkpoint`."""
+        with self._lock:
+            return log_key(self.origin, self._signer().public_key)
+
+    def _signer(self) -> CheckpointKey:
+        if self._key is None:
+            if self._open_key is None:
+                raise ConfigurationError(
+                    "this node has no receipt key, so it signs no checkpoint", remedy="set keys.receipt in node.toml"
+                )
+            self._key = self._open_key()
+        return self._key
+
+    def _row(self, level: int, start: int, end: int) -> list[bytes]:
+        if level == 0:
+            return [leaf_hash(entry) for entry in self._store.log.entries(start, end)]
+        return self._store.log.tile_hashes(level, start, end)
+
+    def _kept(self, rows: list[bytes], path: TilePath) -> list[bytes]:
+        if len(rows) != path.width:
+            raise VerificationError(f"tile {path} is from before this node's first entry, {self.first}")
+        return rows
