@@ -11,10 +11,12 @@ from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from gchain_node.errors import ConfigurationError
+from gchain_node.errors import ConfigurationError, VerificationError
+from gchain_node.tlog.note import COSIGNATURE, VerifierKey
 
 __all__ = [
     "ARCHIVE",
+    "COSIGNED",
     "DATABASE",
     "SNAPSHOTS",
     "AbciConfig",
@@ -22,6 +24,7 @@ __all__ = [
     "HttpConfig",
     "KeysConfig",
     "Listen",
+    "LogConfig",
     "NodeConfig",
     "SnapshotsConfig",
     "StorageConfig",
@@ -34,6 +37,7 @@ DATABASE: Final = "state.db"  # in the node's home
 ARCHIVE: Final = "archive.db"  # likewise
 _LEAST_RETENTION: Final = 10
 SNAPSHOTS: Final = "snapshots"  # likewise
+COSIGNED: Final = "cosigned-checkpoint"  # likewise
 
 
 class Listen(NamedTuple):
@@ -89,6 +93,16 @@ def _retention(blocks: int) -> int:
     if blocks != 0 and blocks < _LEAST_RETENTION:
         raise ValueError(f"expected 0 (keep all) or at least {_LEAST_RETENTION}")
     return blocks
+
+
+def _witness_key(text: str) -> str:
+    try:
+        key = VerifierKey.parse(text)
+    except VerificationError as error:
+        raise ValueError(str(error)) from None
+    if key.kind != COSIGNATURE:
+        raise ValueError(f"expected the key of a witness (type 4, cosignature/v1), got type {key.kind}")
+    return text
 
 
 _ListenText = Annotated[str, AfterValidator(_listen_text)]
@@ -149,6 +163,12 @@ class StorageConfig(_Section):
     retain_blocks: Annotated[int, AfterValidator(_retention)] = 0
 
 
+class LogConfig(_Section):
+    """`witnesses`: verifier keys (`<name>+<id>+<base64>`) of bodies whose cosignatures on the log this node takes."""
+
+    witnesses: tuple[Annotated[str, AfterValidator(_witness_key)], ...] = ()
+
+
 class NodeConfig(_Section):
     chain_id: Annotated[str, Field(min_length=1, max_length=50)]
     home: _AbsolutePath
@@ -160,6 +180,7 @@ class NodeConfig(_Section):
     keys: KeysConfig = KeysConfig()
     storage: StorageConfig = StorageConfig()
     snapshots: SnapshotsConfig = SnapshotsConfig()
+    log: LogConfig = LogConfig()
 
 
 _SECTIONS: dict[str, type[BaseModel]] = {
@@ -169,6 +190,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "keys": KeysConfig,
     "storage": StorageConfig,
     "snapshots": SnapshotsConfig,
+    "log": LogConfig,
 }
 
 

@@ -14,7 +14,7 @@ from gchain_node.api.limits import RateLimit
 from gchain_node.api.listeners import Listener, bind
 from gchain_node.api.view import LedgerView
 from gchain_node.app import App
-from gchain_node.config import DATABASE, Listen
+from gchain_node.config import COSIGNED, DATABASE, Listen
 from gchain_node.development import DevelopmentConsortium, go_live_args
 from gchain_node.engine.embedded.engine import EmbeddedEngine
 from gchain_node.engine.interface import CommittedBlock
@@ -22,6 +22,7 @@ from gchain_node.errors import ConfigurationError, EngineError
 from gchain_node.metrics import Metrics
 from gchain_node.store import Store
 from gchain_node.supervisor import Supervisor
+from gchain_node.tlog.log import TransparencyLog
 
 __all__ = ["open_ledger", "run_dev"]
 
@@ -47,7 +48,8 @@ async def _run(home: Path, port: int, live: bool) -> None:
             raise ConfigurationError(f"--home {home}: {error.strerror}") from error
         consortium = DevelopmentConsortium.open(home)
         member = consortium.members[0]
-        app = App(stack.enter_context(contextlib.closing(Store(home / DATABASE))))
+        store = stack.enter_context(contextlib.closing(Store(home / DATABASE)))
+        app, chain_id = App(store), consortium.genesis["chain_id"]
         feed, metrics = BlockFeed(), Metrics()
 
         def on_block(block: CommittedBlock) -> None:
@@ -58,7 +60,8 @@ async def _run(home: Path, port: int, live: bool) -> None:
         engine = stack.enter_context(
             contextlib.closing(EmbeddedEngine(app, home / _BLOCKS, consortium.genesis, keys, on_block=on_block))
         )
-        view = LedgerView(app, engine, feed, chain_id=consortium.genesis["chain_id"], member=member.name)
+        log = TransparencyLog(store, chain_id, lambda: member.keys["receipt"], cosigned=home / COSIGNED)
+        view = LedgerView(app, engine, feed, chain_id=chain_id, member=member.name, log=log)
         metrics.watch(view)
         if live:
             open_ledger(view, engine, consortium)

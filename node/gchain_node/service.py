@@ -25,7 +25,7 @@ from gchain_node.api.tls import LeafStore
 from gchain_node.api.view import LedgerView
 from gchain_node.app import VALIDATOR_CHANGES, App
 from gchain_node.archive import Archive
-from gchain_node.config import ARCHIVE, DATABASE, SNAPSHOTS, NodeConfig, parse_listen
+from gchain_node.config import ARCHIVE, COSIGNED, DATABASE, SNAPSHOTS, NodeConfig, parse_listen
 from gchain_node.engine.cometbft.adapter import AbciAdapter
 from gchain_node.engine.cometbft.archivist import Archivist
 from gchain_node.engine.cometbft.engine import CometEngine
@@ -33,11 +33,14 @@ from gchain_node.engine.cometbft.rpc import EngineRpc
 from gchain_node.engine.cometbft.server import AbciServer
 from gchain_node.engine.interface import CommittedBlock
 from gchain_node.errors import ConfigurationError, GenesisError, StateError
+from gchain_node.keys import open_key
 from gchain_node.messages import InitChain
 from gchain_node.metrics import Metrics
 from gchain_node.snapshots import Snapshots
 from gchain_node.store import Store
 from gchain_node.supervisor import Supervisor
+from gchain_node.tlog.log import TransparencyLog
+from gchain_node.tlog.note import VerifierKey
 
 __all__ = ["check_genesis", "open_store", "run"]
 
@@ -91,6 +94,7 @@ async def _run(config: NodeConfig) -> None:
             chain_id=config.chain_id,
             member=config.member,
             leaf=leaf,
+            log=open_log(config, store),
             engine_connected=lambda: server.connections >= _ABCI_CONNECTIONS,
             stalled_after=config.engine.stalled_after,
         )
@@ -131,6 +135,18 @@ def open_store(config: NodeConfig) -> Store:
             remedy="give each ledger a home of its own",
         )
     return store
+
+
+def open_log(config: NodeConfig, store: Store) -> TransparencyLog:
+    """The ledger's transparency log, whose checkpoints the member's receipt key signs if there is one."""
+    uri = config.keys.receipt
+    return TransparencyLog(
+        store,
+        config.chain_id,
+        None if uri is None else lambda: open_key(uri),
+        witnesses=[VerifierKey.parse(text) for text in config.log.witnesses],
+        cosigned=config.home / COSIGNED,
+    )
 
 
 def _snapshots(config: NodeConfig, store: Store) -> Snapshots:

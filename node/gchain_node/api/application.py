@@ -3,7 +3,8 @@
 | route | status | API |
 | --- | --- | --- |
 | pages `/`, `/blocks/<h>`, `/transactions/<hash>`; reads `/v1/...`, `/healthz`, `/readyz` | yes | yes |
-| `POST /v1/tx` | no | yes |
+| the log: `/checkpoint`, `/tile/...`, `/v1/log...` | yes | yes |
+| `POST /v1/tx`, `POST /v1/log/cosigned` | no | yes |
 | `POST /light` (under CometBFT) | no | yes |
 | `/metrics` | no | with a client certificate of a registered member |
 """
@@ -24,6 +25,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gchain_node.api.answers import EXCEPTION_HANDLERS, Refusal
 from gchain_node.api.light import Light
 from gchain_node.api.limits import RateLimit
+from gchain_node.api.log import cosigning_routes, log_routes
 from gchain_node.api.middleware import Observe, SecurityHeaders
 from gchain_node.api.reads import Reads
 from gchain_node.api.submission import Submission
@@ -52,6 +54,7 @@ def api_application(
     """Everything. Without `leaf` (the embedded engine on loopback) nobody has a client certificate."""
     routes = [
         *_read_routes(view),
+        *cosigning_routes(view),
         Route("/v1/tx", Submission(view, limit).submit, methods=["POST"]),
         Route("/metrics", _metrics_endpoint(metrics), methods=["GET"]),
     ]
@@ -90,6 +93,7 @@ def _read_routes(view: LedgerView) -> list[BaseRoute]:
         Route("/v1/blocks/{height:int}", reads.block),
         Route("/v1/headers/{height:int}", reads.header),
         Route("/v1/receipts/{hash}", reads.receipt),
+        *log_routes(view),
         Route("/openapi.json", reads.openapi),
         Route("/healthz", reads.health),
         Route("/readyz", reads.ready),

@@ -125,8 +125,9 @@ class Reads:
 
     async def receipt(self, request: Request) -> Response:
         found = await self._found(request)
+        source, place = self._view.engine.source, None if self._view.log is None else self._view.log.evidence
         receipt = await self._once_committed(
-            lambda: build_receipt(self._view.engine.source, found.height, found.index), found.height + 1
+            lambda: build_receipt(source, found.height, found.index, place), found.height + 1
         )
         headers = {"Content-Disposition": f'attachment; filename="receipt-{found.hash.hex()[:16]}.json"'}
         return JSONResponse(receipt, headers=headers)

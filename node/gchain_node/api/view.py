@@ -25,6 +25,7 @@ from gchain_node.errors import EngineError, VerificationError
 from gchain_node.messages import QueryResult
 from gchain_node.proof.rpc_json import text_time
 from gchain_node.proof.state import StateProof
+from gchain_node.tlog.log import TransparencyLog
 
 __all__ = ["LedgerView", "Names"]
 
@@ -38,6 +39,7 @@ class LedgerView:
 
     Args:
         member: whose node this is.
+        log: the transparency log, where the node serves it.
         engine_connected: whether the engine is connected to the application; None where both are one process.
         stalled_after: seconds without a block after which the node is not ready; None where blocks come on demand.
     """
@@ -51,6 +53,7 @@ class LedgerView:
         chain_id: str,
         member: str,
         leaf: LeafStore | None = None,
+        log: TransparencyLog | None = None,
         engine_connected: Callable[[], bool] = lambda: True,
         stalled_after: float | None = None,
     ) -> None:
@@ -60,6 +63,7 @@ class LedgerView:
         self.chain_id = chain_id
         self.member = member
         self.leaf = leaf
+        self.log = log
         self._engine_connected = engine_connected
         self._stalled_after = stalled_after
         self._progress = Progress()

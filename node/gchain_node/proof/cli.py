@@ -10,6 +10,7 @@ import typer
 
 from gchain_node.errors import ConfigurationError
 from gchain_node.proof.receipt import verify_receipt
+from gchain_node.proof.rpc_json import text_time
 from gchain_node.proof.trust import Trust
 
 __all__ = ["read_json", "verify"]
@@ -33,11 +34,12 @@ def verify(
         "sentence": proven.sentence(),
         "transaction": proven.tx_hash.hex(),
         "height": proven.height,
-        "time_ns": proven.time_ns,
+        "time_ns": proven.time_ns if proven.attested else None,
         "code": proven.code,
         "data": _readable(proven.data),
-        "signers": list(proven.names),
-        "witness": None,
+        "signers": list(proven.attested.names) if proven.attested else [],
+        "log": proven.log and {"index": proven.log.index, "size": proven.log.size, "signers": list(proven.log.members)},
+        "witnesses": [{"name": name, "time": text_time(time * 10**9)} for name, time in proven.witnesses],
     }
     print(json.dumps(document, indent=2, sort_keys=True))
 

@@ -1,16 +1,16 @@
 """Receipts: one file that proves, offline and for years, that a transaction took effect with a certain result.
 
 A receipt holds the transaction with its path to the data hash of header H, the provable part of its result (code, data,
-gas) with its path to the results hash of header H + 1, both headers, the commit of H + 1 with its validators, and the
-changes of the validator set since genesis. `verify_receipt` needs a trust file besides, and no network.
+gas) with its path to the results hash of header H + 1, both headers, the commit of H + 1 with its validators, the
+changes of the validator set since genesis, and (`log`, or null) its place in the ledger's transparency log.
+`verify_receipt` needs a trust file besides, and no network.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from gchain_node import cbor
@@ -18,22 +18,26 @@ from gchain_node.errors import NodeError, NotYetProvable, VerificationError
 from gchain_node.messages import TxResult
 from gchain_node.proof import merkle
 from gchain_node.proof.block import Commit, Header, ValidatorSet, data_hash, result_bytes, results_hash
-from gchain_node.proof.light import LightBlock, Signers, verify_commit, verify_light_block
+from gchain_node.proof.light import LightBlock, verify_commit, verify_light_block
+from gchain_node.proof.logged import Logged, verify_logged
+from gchain_node.proof.proven import Attested, Proven
 from gchain_node.proof.rpc_json import (
     commit_from_json,
     commit_to_json,
     header_from_json,
     header_to_json,
     reading,
-    text_time,
 )
 from gchain_node.proof.trust import Change, Trust
+from gchain_node.tlog.checkpoint import origin_of
+from gchain_node.tlog.entries import Entry
 from gchain_node.tx import Tx, decode
 
 __all__ = ["BlockSource", "Proven", "build_receipt", "signed_change", "verify_receipt"]
 
-_VERSION = 1
-_FIELDS = {"version", "chain_id", "transaction", "result", "header", "next_header", "commit", "changes"}
+_VERSION = 2
+_FIELDS_1 = {"version", "chain_id", "transaction", "result", "header", "next_header", "commit", "changes"}
+_FIELDS = {1: _FIELDS_1, 2: _FIELDS_1 | {"log"}}
 
 
 class BlockSource(Protocol):
@@ -56,37 +60,10 @@ class BlockSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Proven:
-    """What a receipt proves. `data` is the decoded result data, `changes` how many led to its validators."""
-
-    chain_id: str
-    tx: Tx
-    tx_hash: bytes
-    height: int
-    time_ns: int
-    code: int
-    data: Any
-    signers: Signers
-    names: tuple[str, ...]
-    genesis_digest: str
-    changes: int
-
-    def sentence(self) -> str:
-        """What is proven, by whom, when, and what stands behind it; one sentence."""
-        effect = "took effect" if self.code == 0 else f"was refused with code {self.code}"
-        changes = "no change" if self.changes == 0 else f"{self.changes} proved changes"
-        return (
-            f"Proven: transaction {self.tx_hash.hex()} ({self.tx.module}/{self.tx.action} by {self.tx.signer}) "
-            f"{effect} in block {self.height} of ledger {self.chain_id} at {text_time(self.time_ns)}, as attested by "
-            f"{', '.join(self.names)} with {self.signers.power} of {self.signers.total} voting power, "
-            f"who are validators by genesis {self.genesis_digest} and {changes} since; no witness outside the "
-            f"consortium stands behind this, so whoever holds the old validators' keys could have rewritten history."
-        )
-
-
-def build_receipt(source: BlockSource, height: int, index: int) -> dict[str, Any]:
-    """The receipt of transaction `index` in block `height`, as JSON.
+def build_receipt(
+    source: BlockSource, height: int, index: int, log: Callable[[int, int], dict[str, Any] | None] | None = None
+) -> dict[str, Any]:
+    """The receipt of transaction `index` in block `height`, as JSON. `log` gives its place in the log, if it can.
 
     Raises:
         NotYetProvable: block `height + 1`, which carries the result, is not committed yet.
@@ -121,6 +98,7 @@ def build_receipt(source: BlockSource, height: int, index: int) -> dict[str, Any
         "next_header": header_to_json(next_header),
         "commit": commit_to_json(commit),
         "changes": [signed_change(source, h).to_json() for h in source.validator_changes() if h <= height],
+        "log": None if log is None else log(height, index),
     }
 
 
@@ -138,38 +116,69 @@ def verify_receipt(receipt: Mapping[str, Any], trust: Trust) -> Proven:
 
 
 def _verify(receipt: Mapping[str, Any], trust: Trust) -> Proven:
-    if not isinstance(receipt, Mapping) or set(receipt) != _FIELDS or receipt["version"] != _VERSION:
-        raise VerificationError(f"a receipt of version {_VERSION} has exactly {', '.join(sorted(_FIELDS))}")
+    version = receipt.get("version") if isinstance(receipt, Mapping) else None
+    if type(version) is not int or set(receipt) != _FIELDS.get(version):
+        raise VerificationError(f"a receipt of version {_VERSION} has exactly {', '.join(sorted(_FIELDS[_VERSION]))}")
     if receipt["chain_id"] != trust.chain_id:
         raise VerificationError(f"the receipt is of ledger {receipt['chain_id']!r}, trust is in {trust.chain_id!r}")
     header, next_header = header_from_json(receipt["header"]), header_from_json(receipt["next_header"])
-    commit = commit_from_json(receipt["commit"])
-    changes = [Change.from_json(entry) for entry in receipt["changes"]]
-    validators, count = trust.validators_at(next_header.height, changes)
-    verify_light_block(LightBlock(next_header, commit, validators), trust.chain_id)
-    signers = verify_commit(trust.chain_id, validators, commit)
     _check_link(header, next_header, trust.chain_id)
-    raw = _raw(receipt["transaction"]["raw"])
-    _check_path(hashlib.sha256(raw).digest(), receipt["transaction"]["proof"], header.data_hash)
-    result = receipt["result"]
-    data = _raw(result["data"])
-    row = result_bytes(_whole(result["code"]), data, _whole(result["gas_wanted"]), _whole(result["gas_used"]))
-    _check_path(row, result["proof"], next_header.last_results_hash)
-    if result["proof"]["index"] != receipt["transaction"]["proof"]["index"]:
-        raise VerificationError("the result is another transaction's")
+    attested = _attested(receipt, next_header, trust)
+    raw, data, index = _effect(receipt, header, next_header)
+    code = receipt["result"]["code"]
     return Proven(
         chain_id=trust.chain_id,
         tx=_transaction(raw, trust.chain_id),
         tx_hash=hashlib.sha256(raw).digest(),
         height=header.height,
         time_ns=header.time_ns,
-        code=result["code"],
+        code=code,
         data=cbor.decode(data) if data else None,
-        signers=signers,
-        names=tuple(trust.names.get(v.address) or v.address.hex() for v in signers.validators),
         genesis_digest=trust.genesis_digest,
-        changes=count,
+        attested=attested,
+        log=_logged(receipt, Entry.of(header.height, index, raw, code, data), trust, attested),
     )
+
+
+def _attested(receipt: Mapping[str, Any], next_header: Header, trust: Trust) -> Attested | None:
+    """Who signed the header that carries the result; None where the trust file names no validators."""
+    commit = commit_from_json(receipt["commit"])
+    changes = [Change.from_json(entry) for entry in receipt["changes"]]
+    if not trust.validators.validators:
+        return None
+    validators, count = trust.validators_at(next_header.height, changes)
+    verify_light_block(LightBlock(next_header, commit, validators), trust.chain_id)
+    signers = verify_commit(trust.chain_id, validators, commit)
+    names = tuple(trust.names.get(v.address) or v.address.hex() for v in signers.validators)
+    return Attested(signers, names, count)
+
+
+def _effect(receipt: Mapping[str, Any], header: Header, next_header: Header) -> tuple[bytes, bytes, int]:
+    """The transaction's bytes, its result's data, and its place in the block, which the headers name."""
+    raw = _raw(receipt["transaction"]["raw"])
+    _check_path(hashlib.sha256(raw).digest(), receipt["transaction"]["proof"], header.data_hash)
+    result = receipt["result"]
+    data = _raw(result["data"])
+    row = result_bytes(_whole(result["code"]), data, _whole(result["gas_wanted"]), _whole(result["gas_used"]))
+    _check_path(row, result["proof"], next_header.last_results_hash)
+    index = _whole(receipt["transaction"]["proof"]["index"])
+    if result["proof"]["index"] != index or result["proof"]["total"] != receipt["transaction"]["proof"]["total"]:
+        raise VerificationError("the result is another transaction's")
+    return raw, data, index
+
+
+def _logged(receipt: Mapping[str, Any], entry: Entry, trust: Trust, attested: Attested | None) -> Logged | None:
+    section = receipt.get("log")
+    if section is None or not trust.log:
+        logged = None
+    else:
+        logged = verify_logged(section, entry.encode(), origin_of(trust.chain_id), trust.log)
+    if attested is None and (logged is None or not logged.witnesses):
+        raise VerificationError(
+            f"the trust file names no validators, and {trust.log.threshold} of its witnesses did not cosign "
+            "a checkpoint that holds this transaction: fetch the receipt again once they have"
+        )
+    return logged
 
 
 def _transaction(raw: bytes, chain_id: str) -> Tx:

@@ -1,21 +1,25 @@
 """Trust anchors: what a verifier must have from elsewhere, in one file.
 
-`trust.json` is `{version, chain_id, genesis_digest, initial_height, validators, changes, witness}`: the validators of
-genesis with the members' names, and the changes of the validator set since, each proved by a header that names the next
-set and is signed by the set before. A receipt may bring later changes itself. There is no trusting period: a chain of
-headers proves that the validators of the time signed, not that nobody used their keys later to write another history.
-Only a witness outside the consortium can show that, and `witness` is null until one cosigns.
+`trust.json` is `{version, chain_id, genesis_digest, initial_height, validators, changes, log_keys, witness}`: the
+validators of genesis with the members' names, the changes of the validator set since, each proved by a header that
+names the next set and is signed by the set before, the members' log keys, and witnesses of the log. A receipt may bring
+later changes itself. There is no trusting period: a chain of headers proves that the validators of the time signed, not
+that nobody used their keys later to write another history. Only a witness outside the consortium can show that:
+`witness` is null, or `{keys, threshold, checkpoint}`. With a witness, `validators` may be empty: then receipts are
+verified by the witnessed log alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gchain_node.errors import VerificationError
+from gchain_node.keys.public import load_public_key
 from gchain_node.proof.block import Commit, Header, ValidatorSet
 from gchain_node.proof.light import LightBlock, verify_commit, verify_light_block
+from gchain_node.proof.logged import LogTrust
 from gchain_node.proof.rpc_json import (
     commit_from_json,
     commit_to_json,
@@ -25,10 +29,13 @@ from gchain_node.proof.rpc_json import (
     validators_from_json,
     validators_to_json,
 )
+from gchain_node.tlog.checkpoint import origin_of
+from gchain_node.tlog.signing import log_key
 
 __all__ = ["Change", "Trust", "from_genesis"]
 
-_VERSION = 1
+_VERSION = 2
+_READ = (1, 2)  # 1: without log_keys, and witness always null
 _MAX_CHANGES = 10_000
 
 
@@ -69,6 +76,7 @@ class Trust:
     validators: ValidatorSet
     changes: tuple[Change, ...]
     names: Mapping[bytes, str]
+    log: LogTrust = field(default_factory=LogTrust)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Trust:
@@ -77,18 +85,20 @@ class Trust:
 
     @classmethod
     def _read(cls, value: Mapping[str, Any]) -> Trust:
-        if value["version"] != _VERSION or value["witness"] is not None:
+        if value["version"] not in _READ or (value["version"] == 1 and value["witness"] is not None):
             raise VerificationError(
-                "the trust file is of a version, or names a witness, that this program cannot check"
+                f"the trust file is of version {value['version']!r}; this program reads {', '.join(map(str, _READ))}"
             )
         if not isinstance(value["chain_id"], str) or not isinstance(value["genesis_digest"], str):
             raise TypeError("chain_id and genesis_digest must be texts")
         names = {bytes.fromhex(entry["address"]): str(entry["name"]) for entry in value["validators"]}
         changes = tuple(Change.from_json(entry) for entry in value["changes"])
         validators = validators_from_json(value["validators"])
-        if not validators.validators:
-            raise ValueError("there are no validators")
-        return cls(value["chain_id"], value["genesis_digest"], int(value["initial_height"]), validators, changes, names)
+        log = LogTrust.from_json(value.get("log_keys", []), value["witness"])
+        if not validators.validators and not log.witnesses:
+            raise ValueError("there are neither validators nor witnesses")
+        first = int(value["initial_height"])
+        return cls(value["chain_id"], value["genesis_digest"], first, validators, changes, names, log)
 
     def to_json(self) -> dict[str, Any]:
         entries = validators_to_json(self.validators)
@@ -101,7 +111,7 @@ class Trust:
             "initial_height": self.initial_height,
             "validators": entries,
             "changes": [change.to_json() for change in self.changes],
-            "witness": None,
+            **self.log.to_json(),
         }
 
     def validators_at(self, height: int, more: Iterable[Change] = ()) -> tuple[ValidatorSet, int]:
@@ -110,6 +120,8 @@ class Trust:
         Raises `VerificationError` at the first change that its predecessors did not sign.
         `more` are changes from a receipt; those that this file has already are passed over.
         """
+        if not self.validators.validators:
+            raise VerificationError("the trust file names no validators, only witnesses of the log")
         if height < self.initial_height:
             raise VerificationError(f"height {height} is before the ledger's first, {self.initial_height}")
         current, last, count = self.validators, self.initial_height - 1, 0
@@ -137,6 +149,17 @@ def from_genesis(document: Mapping[str, Any], digest: str) -> Trust:
             "initial_height": int(document["initial_height"]),
             "validators": document["validators"],
             "changes": [],
+            "log_keys": _log_keys(document),
             "witness": None,
         }
     )
+
+
+def _log_keys(document: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The members' receipt keys of genesis, as keys of the ledger's log."""
+    origin = origin_of(document["chain_id"])
+    payloads = (entry["payload"] for entry in document["app_state"]["contributions"])
+    return [
+        {"name": payload["member"], "key": str(log_key(origin, load_public_key(payload["receipt_key"])))}
+        for payload in payloads
+    ]

@@ -5,16 +5,20 @@ All of it is public. Checkpoints are signed with the member's receipt key, each 
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import cbor2
 
-from gchain_node.errors import ConfigurationError, VerificationError
+from gchain_node.errors import ConfigurationError, KeyAccessError, VerificationError
+from gchain_node.proof.logged import log_section
 from gchain_node.proof.merkle import leaf_hash
 from gchain_node.store import Store
-from gchain_node.tlog.checkpoint import Checkpoint, origin_of
+from gchain_node.tlog.checkpoint import Checkpoint, CheckpointSigners, origin_of, verify_checkpoint
+from gchain_node.tlog.durable import write_durably
 from gchain_node.tlog.entries import bundle
 from gchain_node.tlog.frontier import TILE_HEIGHT, Head
 from gchain_node.tlog.note import Note, VerifierKey
@@ -24,6 +28,8 @@ from gchain_node.tlog.tiles import WIDTH, TilePath
 from gchain_node.tlog.tree import LogTree
 
 __all__ = ["TransparencyLog"]
+
+_log = logging.getLogger(__name__)
 
 
 class TransparencyLog:
@@ -91,6 +97,48 @@ class TransparencyLog:
             if self._signed is None or self._signed[0] != checkpoint:
                 self._signed = checkpoint, sign_checkpoint(checkpoint, self._signer())
             return self._signed[1]
+
+    def cosigned(self) -> Note | None:
+        """The last checkpoint that witnesses of this node cosigned, with their signatures."""
+        with self._lock:
+            if self._cosigned is None and self._cosigned_path is not None and self._cosigned_path.exists():
+                self._cosigned = Note.parse(self._cosigned_path.read_bytes())
+            return self._cosigned
+
+    def accept(self, note: Note, log_keys: Sequence[VerifierKey]) -> CheckpointSigners:
+        """Take a cosigned checkpoint, to serve it and to put it into receipts.
+
+        Raises:
+            VerificationError: it is not of this log, no witness of this node cosigned it, or it is older than the last.
+        """
+        signers = verify_checkpoint(note, self.origin, log_keys, self.witnesses)
+        checkpoint, known = signers.checkpoint, self.cosigned()
+        if not signers.witnesses:
+            raise VerificationError("no witness that this node knows cosigned the checkpoint")
+        if known is not None and Checkpoint.parse(known.text).size > checkpoint.size:
+            raise VerificationError(f"a checkpoint of size {Checkpoint.parse(known.text).size} is cosigned already")
+        if checkpoint.size > self.head().size or self.tree.root(checkpoint.size) != checkpoint.root:
+            raise VerificationError(f"the checkpoint of size {checkpoint.size} is not of the log that this node has")
+        with self._lock:
+            if self._cosigned_path is not None:
+                write_durably(self._cosigned_path, str(note).encode())
+            self._cosigned = note
+        return signers
+
+    def evidence(self, height: int, index: int) -> dict[str, Any] | None:
+        """The `log` of a receipt: under the last cosigned checkpoint if that covers it, else under one signed now.
+
+        None where this node lacks the entries (it began from a snapshot) or the key to sign with.
+        """
+        try:
+            note, place = self.cosigned(), self.place(height, index)
+            if note is None or Checkpoint.parse(note.text).size <= place:
+                note = self.checkpoint()
+            size = Checkpoint.parse(note.text).size
+            return log_section(place, size, self.tree.inclusion(place, size), note)
+        except (VerificationError, ConfigurationError, KeyAccessError) as error:
+            _log.info("the receipt of %d/%d goes without its place in the log: %s", height, index, error)
+            return None
 
     def sign(self, message: bytes) -> bytes:
         """A signature of the receipt key: 64 bytes. Raises as `checkpoint`."""

@@ -20,6 +20,7 @@ from typing import Any
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from starlette.applications import Starlette
 
 from gchain_node import genesis, tx
@@ -34,9 +35,12 @@ from gchain_node.dev_service import open_ledger
 from gchain_node.development import DevelopmentConsortium, DevelopmentMember
 from gchain_node.engine.embedded.engine import EmbeddedEngine
 from gchain_node.engine.interface import CommittedBlock
+from gchain_node.keys.file_key import FileKey
 from gchain_node.metrics import Metrics
 from gchain_node.proof.trust import Trust, from_genesis
 from gchain_node.store import Store
+from gchain_node.tlog.log import TransparencyLog
+from gchain_node.tlog.signing import cosigner_key
 
 
 @dataclass
@@ -49,6 +53,8 @@ class Served:
     api: httpx.Client
     status: httpx.Client
     routes: set[str]
+    log: TransparencyLog
+    witness: FileKey
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
@@ -119,7 +125,8 @@ def makes_blocks() -> bool:
 @pytest.fixture
 def served(tmp_path: Path, limit: RateLimit, makes_blocks: bool) -> Iterator[Served]:
     consortium = DevelopmentConsortium.open(tmp_path)
-    app, feed, metrics = App(Store(None)), BlockFeed(), Metrics()
+    store = Store(None)
+    app, feed, metrics = App(store), BlockFeed(), Metrics()
 
     def on_block(block: CommittedBlock) -> None:
         feed.publish(block)
@@ -127,7 +134,14 @@ def served(tmp_path: Path, limit: RateLimit, makes_blocks: bool) -> Iterator[Ser
 
     keys = [consortium.members[0].keys["validator"]]
     engine = EmbeddedEngine(app, None, consortium.genesis, keys, on_block=on_block)
-    view = LedgerView(app, engine, feed, chain_id="gchain-dev", member="dev")
+    witness = FileKey(Ed25519PrivateKey.generate())
+    log = TransparencyLog(
+        store,
+        "gchain-dev",
+        lambda: consortium.members[0].keys["receipt"],
+        witnesses=[cosigner_key("witness.example", witness.public_key)],
+    )
+    view = LedgerView(app, engine, feed, chain_id="gchain-dev", member="dev", log=log)
     metrics.watch(view)
     open_ledger(view, engine, consortium)
     if makes_blocks:
@@ -138,7 +152,7 @@ def served(tmp_path: Path, limit: RateLimit, makes_blocks: bool) -> Iterator[Ser
         listening(application) as api,
         listening(status_application(view, metrics, max_body=600_000)) as status,
     ):
-        yield Served(consortium, view, engine, api, status, routes)
+        yield Served(consortium, view, engine, api, status, routes, log, witness)
     engine.close()
 
 
