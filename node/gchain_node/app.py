@@ -15,10 +15,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+
+import cbor2
 
 from gchain_node import __version__, evidence, genesis, queries, validators
 from gchain_node.delivery import Delivery, Moment
-from gchain_node.errors import EngineError
+from gchain_node.errors import EngineError, TransactionError
 from gchain_node.messages import (
     Block,
     BlockResult,
@@ -95,9 +98,21 @@ class App:
 
         `recheck` is for one that was accepted before a block; it is judged alike, its signature is remembered.
         """
+        if not recheck:
+            self.verify_ahead(raw)
         with self._lock:
             moment = Moment(self.chain_id, self._next_height(), self._last_time_ns)
             return self._delivery.check(self._check_state, raw, moment)
+
+    def verify_ahead(self, raw: bytes) -> None:
+        """Verify a transaction's signature and remember it if it is good, beside whatever else runs: verification lets
+        other threads go on, and a commit need not wait for it. What is wrong is found again, and said, by `check_tx`.
+        """
+        with suppress(TransactionError):
+            signed = self.verified.decode(raw)
+            entry = self._store.get(f"keys/{signed.envelope.kid.hex()}".encode())
+            if entry is not None:
+                self.verified.verify(signed, cbor2.loads(entry)["public_key"])
 
     def prepare_proposal(self, txs: Sequence[bytes], max_bytes: int, height: int, time_ns: int) -> list[bytes]:
         """The transactions to propose, in the mempool's order: plausible ones, each once, as many as fit.

@@ -279,3 +279,25 @@ def _next(ledger: Ledger) -> Any:
     from gchain_node.messages import Block
 
     return Block(ledger.height + 1, 0, ())
+
+
+def test_a_transaction_that_comes_while_a_block_is_committed_still_waits_after_it(running: Running) -> None:
+    running.commit()
+    running.go_live()
+    late = running.record("late")
+    commit, started = running.ledger.app.commit, threading.Event()
+    adding = threading.Thread(target=lambda: (started.set(), running.engine.broadcast(late)))
+
+    def commit_while_one_comes() -> int:
+        retained: int = commit()
+        adding.start()
+        assert started.wait(10)
+        return retained
+
+    running.ledger.app.commit = commit_while_one_comes
+    running.commit(running.record("early"))
+    running.ledger.app.commit = commit
+    adding.join(10)
+    assert not adding.is_alive()
+    running.commit()
+    assert running.ledger.read("records/late")["owner"] == "treasury"

@@ -70,7 +70,13 @@ class EmbeddedEngine:
         self._thread: threading.Thread | None = None
         self._max_bytes = int(genesis["consensus_params"]["block"]["max_bytes"]) - 64 * 1024  # header and commit
         self._chain = self._recover()
+        last = self._blocks.block(self._chain.height)
+        self._unsettled = last is not None and bool(last.txs or last.header.app_hash != last.app_hash)
         self.source = _Source(self._blocks, app)
+
+    def listen(self, on_block: OnBlock) -> None:
+        """Tell `on_block` of blocks from now on instead. Before `start`."""
+        self._on_block = on_block
 
     def start(self) -> None:
         """Make blocks on a thread of the engine until `close`."""
@@ -130,9 +136,10 @@ class EmbeddedEngine:
         changed = following if result.validator_updates else None
         stored = StoredBlock(header, seen, last_commit, tuple(txs), result.tx_results, result.app_hash)
         self._blocks.save(stored, changed)
-        self._app.commit()
+        with self._mempool.settling(txs):
+            self._app.commit()
         self._chain = _advance(chain, header, name, result, following)
-        self._mempool.settle(txs)
+        self._unsettled = bool(txs or header.app_hash != result.app_hash)
         committed = CommittedBlock.of(block, result)
         self._on_block(committed)
         return committed
@@ -148,10 +155,7 @@ class EmbeddedEngine:
 
     def _due(self) -> bool:
         """Whether something waits, or the last block's results and app hash are in no header yet."""
-        if len(self._mempool) or not self._chain.height:
-            return True
-        last = self._blocks.block(self._chain.height)
-        return last is not None and bool(last.txs or last.header.app_hash != last.app_hash)
+        return bool(len(self._mempool) or not self._chain.height or self._unsettled)
 
     def _run(self) -> None:
         try:

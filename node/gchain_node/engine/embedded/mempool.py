@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from gchain_node.app import App
 from gchain_node.errors import EngineError
@@ -31,6 +32,7 @@ class Mempool:
     def add(self, raw: bytes) -> TxResult:
         """Check and keep. Raises `EngineError` when full."""
         name = tx_hash(raw)
+        self._app.verify_ahead(raw)
         with self._lock:
             if name in self._waiting:
                 return TxResult(0)
@@ -46,9 +48,14 @@ class Mempool:
         with self._lock:
             return list(self._waiting.values())
 
-    def settle(self, committed: Iterable[bytes]) -> None:
-        """Drop what a block has, and what can no longer be in one."""
+    @contextmanager
+    def settling(self, committed: Iterable[bytes]) -> Iterator[None]:
+        """Around the commit of a block: afterwards drop what it has, and what can no longer be in one.
+
+        Nothing is added meanwhile: a transaction checked between commit and recheck would be found used by itself.
+        """
         with self._lock:
+            yield
             for raw in committed:
                 self._waiting.pop(tx_hash(raw), None)
             kept = {name: raw for name, raw in self._waiting.items() if self._app.check_tx(raw, recheck=True).ok}
