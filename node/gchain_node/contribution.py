@@ -18,11 +18,12 @@ from gchain_node.errors import GenesisError, VerificationError
 from gchain_node.keys import Key, PublicKey, cometbft_type, encode_public_key, load_public_key, verify_signature
 from gchain_node.keys.possession import decode_signature, encode_signature, prove, verify_possession
 
-__all__ = ["Contribution", "Endpoint", "Facts", "Payload", "Peer", "make", "prove_validator", "verify"]
+__all__ = ["MAX_OFFICERS", "Contribution", "Endpoint", "Facts", "Payload", "Peer", "make", "prove_validator", "verify"]
 
 _Label = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")]
 _Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([-A-Za-z0-9.:]{0,253}[A-Za-z0-9])?$")]
 _Port = Annotated[int, Field(ge=1, le=65535)]
+MAX_OFFICERS = 16
 _Role = Literal["validator", "observer"]
 
 
@@ -72,7 +73,7 @@ class Payload(Facts):
     tls_ca: str
     receipt_key: str
     receipt_pop: str
-    officers: Annotated[list[Officer], Field(min_length=1)]
+    officers: Annotated[list[Officer], Field(min_length=1, max_length=MAX_OFFICERS)]
 
 
 class Contribution(_Part):

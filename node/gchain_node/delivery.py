@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import cbor2
+
 from gchain_node import cbor, replay, validators
 from gchain_node.codes import Code
 from gchain_node.errors import GenesisError, TransactionError, VerificationError
@@ -79,13 +81,19 @@ class Delivery:
         return result
 
     def plausible(self, state: State, raw: bytes, moment: Moment) -> bool:
-        """False for a transaction that could never be valid in this block, whatever stands before it."""
+        """False for a transaction that could never be valid in this block, whatever stands before it.
+
+        `state` is what is committed. A key that is not there may be entered by a transaction before this one; a number
+        that was used stays used.
+        """
         try:
             signed = self._verified.decode(raw)
             _check_moment(signed, moment)
+            action_of(signed)
             entry = state.peek(f"keys/{signed.envelope.kid.hex()}")
             if entry is not None:
                 self._verified.verify(signed, entry["public_key"])
+                replay.refuse_spent(state, signed.tx.signer, signed.tx.nonce)
         except TransactionError:
             return False
         return True
@@ -157,7 +165,7 @@ def _run(context: Context, signed: SignedTx, updates: Sequence[ValidatorUpdate])
         *(Attribute(key, value) for key, value in effect.attributes.items()),
     )
     size = len(signed.raw)
-    return TxResult(Code.OK, cbor.encode(effect.data), "", size, size, (Event(signed.tx.module, attributes),))
+    return TxResult(Code.OK, _encoded(effect, signed), "", size, size, (Event(signed.tx.module, attributes),))
 
 
 def _effect(context: Context, signed: SignedTx) -> Effect:
@@ -170,11 +178,21 @@ def _effect(context: Context, signed: SignedTx) -> Effect:
     action = action_of(signed)
     try:
         return action(context, signed.tx.args)
-    except _DEFECTS as error:
-        _log.exception("%s/%s failed on transaction %s", signed.tx.module, signed.tx.action, signed.hash.hex())
-        raise TransactionError(
-            Code.INTERNAL, f"{signed.tx.module}/{signed.tx.action} has a defect ({type(error).__name__}): report it"
-        ) from error
+    except (cbor2.CBORError, *_DEFECTS) as error:
+        raise _defect(signed, error) from error
+
+
+def _encoded(effect: Effect, signed: SignedTx) -> bytes:
+    try:
+        return cbor.encode(effect.data)
+    except (cbor2.CBORError, *_DEFECTS) as error:
+        raise _defect(signed, error) from error
+
+
+def _defect(signed: SignedTx, error: Exception) -> TransactionError:
+    name = f"{signed.tx.module}/{signed.tx.action}"
+    _log.error("%s failed on transaction %s", name, signed.hash.hex(), exc_info=error)
+    return TransactionError(Code.INTERNAL, f"{name} has a defect ({type(error).__name__}): report it")
 
 
 def _refusal(raw: bytes, error: TransactionError) -> TxResult:

@@ -39,9 +39,10 @@ from gchain_node.modules.golive import go_live
 from gchain_node.modules.judgement import needed
 from gchain_node.modules.zones import zone_change
 
-__all__ = ["ACTIONS", "DEFAULT_OPEN_BLOCKS", "KINDS", "MAX_OPEN"]
+__all__ = ["ACTIONS", "DEFAULT_OPEN_BLOCKS", "KINDS", "MAX_OPEN", "MAX_OPEN_PER_MEMBER"]
 
 MAX_OPEN = 64
+MAX_OPEN_PER_MEMBER = 8
 DEFAULT_OPEN_BLOCKS = 100_000
 
 
@@ -139,8 +140,7 @@ def _propose(context: Context, args: dict[str, Any]) -> Effect:
     if closes < context.height:
         raise TransactionError(Code.BAD_ARGUMENTS, f"closes_height {closes} is below this block's {context.height}")
     index = context.state.get("governance/proposals") or {"open": [], "closed": 0}
-    if len(index["open"]) >= MAX_OPEN:
-        raise TransactionError(Code.CONFLICT, f"{MAX_OPEN} proposals are open, which is the most: vote on them first")
+    _refuse_too_many(context, index["open"])
     proposal = {
         "id": name,
         "kind": kind,
@@ -153,6 +153,18 @@ def _propose(context: Context, args: dict[str, Any]) -> Effect:
     }
     context.state.put("governance/proposals", index | {"open": sorted([*index["open"], name])})
     return _count(context, proposal, "yes")
+
+
+def _refuse_too_many(context: Context, open_ones: list[str]) -> None:
+    """No member can keep the others from proposing by proposals of its own."""
+    if len(open_ones) >= MAX_OPEN:
+        raise TransactionError(Code.CONFLICT, f"{MAX_OPEN} proposals are open, which is the most: vote on them first")
+    proposers = [context.state.get(f"governance/proposals/{name}")["proposer"] for name in open_ones]
+    own = [who for who in proposers if who.partition("/")[0] == context.signer.member]
+    if len(own) >= MAX_OPEN_PER_MEMBER:
+        raise TransactionError(
+            Code.CONFLICT, f"{context.signer.member} has {MAX_OPEN_PER_MEMBER} proposals open, the most of one member"
+        )
 
 
 def _vote(context: Context, args: dict[str, Any]) -> Effect:

@@ -47,7 +47,7 @@ __all__ = [
 
 POWER = 10
 _MAX_CERTIFICATE = 8192
-_MAX_OFFICERS = 16
+_MAX_OFFICERS = contribution.MAX_OFFICERS
 _Form = type[contribution.Endpoint | contribution.Peer]
 _ENDPOINTS: dict[str, _Form] = {
     "peer": contribution.Peer,

@@ -174,6 +174,9 @@ def test_a_proposal_with_what_could_never_be_valid_is_refused(live: Ledger) -> N
         assert not live.app.process_proposal([good, bad], height, 0)
         assert live.app.prepare_proposal([bad, good], 100_000, height, 0) == [good]
     assert not live.app.process_proposal([good, good], height, 0)
+    live.deliver(good)
+    assert not live.app.process_proposal([good], height + 1, 0), "a block of what was committed before"
+    assert live.app.prepare_proposal([good], 100_000, height + 1, 0) == []
 
 
 def test_a_proposal_keeps_within_the_engines_bytes(live: Ledger) -> None:

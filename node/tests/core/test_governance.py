@@ -13,6 +13,7 @@ from gchain_node.development import DevelopmentConsortium, DevelopmentMember
 from gchain_node.keys import encode_public_key
 from gchain_node.keys.file_key import FileKey
 from gchain_node.keys.possession import prove
+from gchain_node.modules.governance import MAX_OPEN_PER_MEMBER
 
 Ledger = Any  # of conftest.py, which pytest does not let tests import
 ALL = ("finance", "interior", "justice", "treasury")
@@ -147,6 +148,8 @@ def test_what_cannot_take_effect_is_refused_with_the_ballot_that_would_decide_it
         result = decide(live, kind, args)
         assert result.code == code, (kind, result.log)
         assert live.app.info().last_block_app_hash != before, "the numbers of the ballots are used"
+        for still_open in live.read("governance/proposals")["open"]:
+            assert live.call("treasury/officer", "governance/withdraw", {"proposal": still_open}).ok
 
 
 def test_the_last_validator_stays(live: Ledger) -> None:
@@ -182,3 +185,16 @@ def test_a_member_says_itself_where_it_is_reached(live: Ledger) -> None:
     assert live.call("finance", "membership/set_tls_ca", {"tls_ca": "none"}).code == Code.BAD_ARGUMENTS
     authority = live.members["finance"].contribution["payload"]["tls_ca"]
     assert live.call("finance", "membership/set_tls_ca", {"tls_ca": authority}).ok
+
+
+def test_no_member_keeps_the_others_from_proposing(live: Ledger) -> None:
+    def propose_nothing(by: str, number: int) -> Any:
+        args = {"id": f"{by}-{number}", "kind": "member.suspend", "args": {"member": "interior"}}
+        return live.call(f"{by}/officer", "governance/propose", args)
+
+    assert all(propose_nothing("treasury", number).ok for number in range(MAX_OPEN_PER_MEMBER))
+    refused = propose_nothing("treasury", 99)
+    assert (refused.code, refused.log) == (Code.CONFLICT, "treasury has 8 proposals open, the most of one member")
+    assert propose_nothing("finance", 1).ok
+    assert live.call("treasury/officer", "governance/withdraw", {"proposal": "treasury-0"}).ok
+    assert propose_nothing("treasury", 99).ok
