@@ -61,7 +61,8 @@ def test_nodes_and_engines_killed_under_load_agree_and_lose_nothing(ledgers: Led
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
 def test_nodes_and_engines_killed_200_times_under_load_agree_and_lose_nothing(ledgers: Ledgers) -> None:
-    kills_lose_nothing(ledgers, rounds=200, seed=int(os.environ.get("GCHAIN_SOAK_SEED", "1")))
+    rounds, seed = (int(os.environ.get(f"GCHAIN_SOAK_{name}", usual)) for name, usual in (("ROUNDS", 200), ("SEED", 1)))
+    kills_lose_nothing(ledgers, rounds=rounds, seed=seed)
 
 
 def test_halves_that_are_cut_apart_stand_still_and_go_on_together(ledgers: Ledgers) -> None:

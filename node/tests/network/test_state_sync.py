@@ -101,13 +101,16 @@ def test_a_peer_whose_snapshot_is_another_state_is_found_out_and_an_honest_one_i
     assert late.get("/v1/query/records/forged")["result"] == "NOT_FOUND"
 
 
-SMALL_CHUNKS = "import gchain_node.snapshots\ngchain_node.snapshots.CHUNK_BYTES = 500\n"
-LYING = (
-    SMALL_CHUNKS
-    + "from gchain_node.snapshots import Snapshots\n"
-    + "true = Snapshots.load\n"
-    + "Snapshots.load = lambda *asked: true(*asked)[:-1] + b'!'\n"
+LAST_SNAPSHOT = 30
+# Many chunks, and an end to snapshots: one that only the liar has yet when peers are asked would have nobody else to ask.
+SMALL_CHUNKS = (
+    "import gchain_node.snapshots\n"
+    "from gchain_node.snapshots import Snapshots\n"
+    "gchain_node.snapshots.CHUNK_BYTES = 500\n"
+    "due = Snapshots.due\n"
+    f"Snapshots.due = lambda self, height: due(self, height) if height <= {LAST_SNAPSHOT} else None\n"
 )
+LYING = SMALL_CHUNKS + "true = Snapshots.load\n" + "Snapshots.load = lambda *asked: true(*asked)[:-1] + b'!'\n"
 
 
 def test_a_peer_that_sends_other_chunks_than_it_promised_is_banned_and_others_are_asked(ledgers: Ledgers) -> None:
@@ -120,7 +123,7 @@ def test_a_peer_that_sends_other_chunks_than_it_promised_is_banned_and_others_ar
     ledger.go_live()
     for number in range(3):
         assert ledger.commit_record(honest, f"before-{number}").committed
-    ledgers.wait_until("snapshots", lambda: all(len(snapshot_heights(v)) > 2 for v in ledger.validators))
+    ledgers.wait_until("snapshots", lambda: all(LAST_SNAPSHOT in snapshot_heights(v) for v in ledger.validators))
     late = joined(ledgers, ledger)
     said = (late.home / "node.log").read_text()
     assert f"from {liar.node_id} is not the one of the snapshot's hash" in said

@@ -91,6 +91,10 @@ class Validator:
         }
         for section, values in (more or {}).items():
             settings.setdefault(section, {}).update(values)
+        self.set_engine(settings)
+
+    def set_engine(self, settings: dict[str, dict[str, object]]) -> None:
+        """Change settings of the engine's config.toml, by section ("" is the head); they hold from its next start."""
         path = self.home / "engine" / "config" / "config.toml"
         path.write_text(edited(path.read_text(), settings))
 

@@ -30,7 +30,7 @@ class RemoteSigner:
         self.validator, self.log = validator, log
         self.home: Path = validator.home
         self.process: subprocess.Popen[bytes] | None = None
-        validator._edit_engine(("priv_validator_laddr", f"unix://{self.home}/privval.sock"))
+        validator.set_engine({"": {"priv_validator_laddr": f"unix://{self.home}/privval.sock"}})
         (self.home / "engine/config/priv_validator_key.json").unlink()
 
     def write(self, key: Path, journal: str, following: str = "") -> None:
