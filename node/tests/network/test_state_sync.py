@@ -102,7 +102,7 @@ def test_a_peer_whose_snapshot_is_another_state_is_found_out_and_an_honest_one_i
 
 
 LAST_SNAPSHOT = 30
-# Many chunks, and an end to snapshots: one that only the liar has yet when peers are asked would have nobody else to ask.
+# Many chunks, and an end to snapshots: one that the liar alone has when peers are asked could come from nobody else.
 SMALL_CHUNKS = (
     "import gchain_node.snapshots\n"
     "from gchain_node.snapshots import Snapshots\n"
