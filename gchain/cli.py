@@ -28,6 +28,7 @@ _COMMANDS = {
     "check": ("policies.check:check", "judge one member's estate against the rules (exit code for CI)"),
     "report": ("policies.reports.cli:app", "policy reports: member, merge, verify, html"),
     "verify": ("gchain_node.proof.cli:verify", "verify a receipt offline"),
+    "audit": ("gchain.audit.cli:audit_command", "recompute a whole ledger from its export, offline"),
     "toolchain": ("gchain.toolchain.cli:app", "the programs that the kit builds: install, list"),
 }
 

@@ -24,6 +24,7 @@ _COMMANDS = {
     "tx": ("gchain_node.ledger_cli:tx_app", "transactions: submit, send, show"),
     "receipt": ("gchain_node.ledger_cli:receipt_app", "receipts: fetch"),
     "verify": ("gchain_node.proof.cli:verify", "verify a receipt offline"),
+    "export": ("gchain_node.export_cli:export_command", "blocks with all that `gchain audit` needs, in one file"),
     "genesis": ("gchain_node.genesis_cli:app", "genesis: build, check, digest, sign"),
     "contribution": ("gchain_node.contribution_cli:app", "a member's signed contribution to genesis"),
     "officer": ("gchain_node.officer_cli:app", "an officer's key and approvals"),

@@ -61,7 +61,8 @@ async def _run(home: Path, port: int, live: bool) -> None:
             contextlib.closing(EmbeddedEngine(app, home / _BLOCKS, consortium.genesis, keys, on_block=on_block))
         )
         log = TransparencyLog(store, chain_id, lambda: member.keys["receipt"], cosigned=home / COSIGNED)
-        view = LedgerView(app, engine, feed, chain_id=chain_id, member=member.name, log=log)
+        genesis = (home / "genesis.json").read_bytes
+        view = LedgerView(app, engine, feed, chain_id=chain_id, member=member.name, log=log, genesis=genesis)
         metrics.watch(view)
         if live:
             open_ledger(view, engine, consortium)

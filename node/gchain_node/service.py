@@ -95,6 +95,7 @@ async def _run(config: NodeConfig) -> None:
             member=config.member,
             leaf=leaf,
             log=open_log(config, store),
+            genesis=config.genesis.read_bytes,
             engine_connected=lambda: server.connections >= _ABCI_CONNECTIONS,
             stalled_after=config.engine.stalled_after,
         )

@@ -23,6 +23,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gchain_node.api.answers import EXCEPTION_HANDLERS, Refusal
+from gchain_node.api.export import export_routes
 from gchain_node.api.light import Light
 from gchain_node.api.limits import RateLimit
 from gchain_node.api.log import cosigning_routes, log_routes
@@ -94,6 +95,7 @@ def _read_routes(view: LedgerView) -> list[BaseRoute]:
         Route("/v1/headers/{height:int}", reads.header),
         Route("/v1/receipts/{hash}", reads.receipt),
         *log_routes(view),
+        *export_routes(view),
         Route("/openapi.json", reads.openapi),
         Route("/healthz", reads.health),
         Route("/readyz", reads.ready),

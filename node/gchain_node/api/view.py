@@ -40,6 +40,7 @@ class LedgerView:
     Args:
         member: whose node this is.
         log: the transparency log, where the node serves it.
+        genesis: gives the genesis document, as its file has it.
         engine_connected: whether the engine is connected to the application; None where both are one process.
         stalled_after: seconds without a block after which the node is not ready; None where blocks come on demand.
     """
@@ -54,6 +55,7 @@ class LedgerView:
         member: str,
         leaf: LeafStore | None = None,
         log: TransparencyLog | None = None,
+        genesis: Callable[[], bytes] | None = None,
         engine_connected: Callable[[], bool] = lambda: True,
         stalled_after: float | None = None,
     ) -> None:
@@ -64,6 +66,7 @@ class LedgerView:
         self.member = member
         self.leaf = leaf
         self.log = log
+        self.genesis = genesis
         self._engine_connected = engine_connected
         self._stalled_after = stalled_after
         self._progress = Progress()

@@ -16,6 +16,7 @@ __all__ = [
     "BLOCK_ID_ABSENT",
     "BLOCK_ID_COMMIT",
     "BLOCK_ID_NIL",
+    "EMPTY_COMMIT",
     "BlockId",
     "Commit",
     "CommitSig",
@@ -159,6 +160,9 @@ class Commit:
         entry = self.signatures[index]
         block_id = self.block_id if entry.flag == BLOCK_ID_COMMIT else BlockId()
         return vote_sign_bytes(chain_id, PRECOMMIT, self.height, self.round, block_id, entry.time_ns)
+
+
+EMPTY_COMMIT = Commit(0, 0, BlockId(), ())  # in a ledger's first block
 
 
 @dataclass(frozen=True, slots=True)

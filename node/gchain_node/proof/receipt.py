@@ -55,6 +55,14 @@ class BlockSource(Protocol):
 
     def validators(self, height: int) -> ValidatorSet: ...
 
+    def last_commit(self, height: int) -> Commit:
+        """The commit in block `height`, for the block before."""
+        ...
+
+    def evidence(self, height: int) -> Sequence[Mapping[str, Any]]:
+        """The evidence of misbehaviour in block `height`, as the engine's RPC writes it."""
+        ...
+
     def validator_changes(self) -> Sequence[int]:
         """Heights whose header names another validator set for the next: the state's validator changes."""
         ...

@@ -141,7 +141,8 @@ def served(tmp_path: Path, limit: RateLimit, makes_blocks: bool) -> Iterator[Ser
         lambda: consortium.members[0].keys["receipt"],
         witnesses=[cosigner_key("witness.example", witness.public_key)],
     )
-    view = LedgerView(app, engine, feed, chain_id="gchain-dev", member="dev", log=log)
+    genesis_file = (tmp_path / "genesis.json").read_bytes
+    view = LedgerView(app, engine, feed, chain_id="gchain-dev", member="dev", log=log, genesis=genesis_file)
     metrics.watch(view)
     open_ledger(view, engine, consortium)
     if makes_blocks:

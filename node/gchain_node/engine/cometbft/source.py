@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from gchain_node.archive import Archive, ArchivedBlock
 from gchain_node.engine.cometbft.rpc import EngineRpc, tx_result
 from gchain_node.messages import TxResult
-from gchain_node.proof.block import Commit, Header, ValidatorSet
+from gchain_node.proof.block import EMPTY_COMMIT, Commit, Header, ValidatorSet
 from gchain_node.proof.rpc_json import commit_from_json, header_from_json, validators_from_json
 
 __all__ = ["CometSource"]
@@ -59,3 +60,19 @@ class CometSource:
 
     def validator_changes(self) -> Sequence[int]:
         return self._validator_changes()
+
+    def last_commit(self, height: int) -> Commit:
+        """The commit in block `height`; of an archived block, the archived commit for the block before."""
+        if self.archived(height) is not None:
+            before = self.archived(height - 1)
+            return before.commit if before is not None else EMPTY_COMMIT
+        answer = self._rpc.block(height)
+        found = None if answer is None else answer["block"]["last_commit"]
+        return EMPTY_COMMIT if not found or not found["signatures"] else commit_from_json(found)
+
+    def evidence(self, height: int) -> Sequence[Mapping[str, Any]]:
+        """The evidence in block `height`; the archive keeps none."""
+        if self.archived(height) is not None:
+            return ()
+        answer = self._rpc.block(height)
+        return () if answer is None else answer["block"]["evidence"]["evidence"] or ()

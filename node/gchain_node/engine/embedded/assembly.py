@@ -28,11 +28,10 @@ from gchain_node.proof.block import (
 )
 from gchain_node.proof.wire import ZERO_TIME_NS
 
-__all__ = ["EMPTY_COMMIT", "Chain", "block_id", "consensus_hash", "make_commit", "result_rows"]
+__all__ = ["Chain", "block_id", "consensus_hash", "make_commit", "result_rows"]
 
 BLOCK_PROTOCOL = 11
 _PART_BYTES = 65536
-EMPTY_COMMIT = Commit(0, 0, BlockId(), ())
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ import cbor2
 
 from gchain_node import __version__
 from gchain_node.app import APP_VERSION, VALIDATOR_CHANGES, App
-from gchain_node.engine.embedded.assembly import EMPTY_COMMIT, Chain, block_id, consensus_hash, make_commit, result_rows
+from gchain_node.engine.embedded.assembly import Chain, block_id, consensus_hash, make_commit, result_rows
 from gchain_node.engine.embedded.blocks import BlockStore, StoredBlock
 from gchain_node.engine.embedded.mempool import Mempool
 from gchain_node.engine.interface import CommittedBlock, CommittedTx, Network, OnBlock
@@ -30,7 +30,7 @@ from gchain_node.engine.interface import Validator as NetworkValidator
 from gchain_node.errors import EngineError
 from gchain_node.keys import Key, cometbft_address
 from gchain_node.messages import Block, BlockResult, InitChain, TxResult, ValidatorUpdate, Vote
-from gchain_node.proof.block import BlockId, Commit, Header, Validator, ValidatorSet
+from gchain_node.proof.block import EMPTY_COMMIT, BlockId, Commit, Header, Validator, ValidatorSet
 from gchain_node.proof.rpc_json import parse_time, validators_from_json
 
 __all__ = ["EmbeddedEngine"]
@@ -262,6 +262,13 @@ class _Source:
     def results(self, height: int) -> Sequence[TxResult]:
         stored = self._blocks.block(height)
         return () if stored is None else stored.results
+
+    def last_commit(self, height: int) -> Commit:
+        stored = self._blocks.block(height)
+        return EMPTY_COMMIT if stored is None else stored.last_commit
+
+    def evidence(self, height: int) -> Sequence[Mapping[str, Any]]:
+        return ()
 
     def validators(self, height: int) -> ValidatorSet:
         return self._blocks.validators(height)
