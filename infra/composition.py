@@ -20,13 +20,14 @@ from infra.components.network import Network, NetworkArgs
 from infra.components.peering import Peering, PeeringArgs, PeerPlan
 from infra.components.storage import BucketPlan, Storage, StorageArgs
 from infra.components.tagging import tagging
+from infra.components.watching import Watching, WatchingArgs
 from infra.settings import Settings
 
 __all__ = ["foundation_stack", "member_stack", "provider"]
 
 _SERVICES = (
-    *("cloudhsmv2", "cloudtrail", "configservice", "ec2", "iam", "kms", "logs", "organizations"),
-    *("route53", "s3", "s3control", "sts"),
+    *("cloudhsmv2", "cloudtrail", "configservice", "ec2", "guardduty", "iam", "inspector2", "kms", "logs"),
+    *("organizations", "route53", "s3", "s3control", "securityhub", "sts"),
 )
 """Cloud services that this program calls, by their names among the provider's endpoints."""
 
@@ -54,6 +55,7 @@ def member_stack(settings: Settings, cloud: aws.Provider) -> dict[str, Any]:
     keys = _keys(settings, options)
     _baseline(settings, keys, options)
     storage = _storage(settings, keys, options)
+    _watching(settings, keys, storage, options)
     network = Network("network", NetworkArgs(settings.environment, member, plans, stack.interface_endpoints), options)
     flow = FlowLogs(
         "flow-logs",
@@ -93,7 +95,8 @@ def foundation_stack(settings: Settings, cloud: aws.Provider) -> dict[str, Any]:
     return {"account": member.account, "region": member.region, "kms_keys": keys.arns, "buckets": storage.names}
 
 
-_AUDITORS = ("cloudtrail.amazonaws.com", "config.amazonaws.com")
+_RECORDER = "config.amazonaws.com"
+_AUDITORS = ("cloudtrail.amazonaws.com", _RECORDER)
 
 
 def _key_args(settings: Settings, region: str, purposes: dict[str, tuple[str, ...]]) -> KeysArgs:
@@ -110,7 +113,7 @@ def _key_args(settings: Settings, region: str, purposes: dict[str, tuple[str, ..
 
 def _keys(settings: Settings, options: pulumi.ResourceOptions) -> Keys:
     region = settings.member.region
-    purposes = {"data": (), "evidence": (), "logs": (f"logs.{region}.amazonaws.com",)}
+    purposes = {"data": (), "evidence": (), "logs": (f"logs.{region}.amazonaws.com", _RECORDER)}
     return Keys("keys", _key_args(settings, region, purposes), options)
 
 
@@ -131,10 +134,25 @@ def _storage(settings: Settings, keys: Keys, options: pulumi.ResourceOptions) ->
     buckets = [
         BucketPlan("backup", "data", stack.log_retention_days, mode="GOVERNANCE"),
         BucketPlan("evidence", "evidence", stack.evidence_retention_days),
-        BucketPlan("logs", "logs", stack.log_retention_days, writers={"delivery.logs.amazonaws.com": "AWSLogs"}),
+        BucketPlan(
+            "logs",
+            "logs",
+            stack.log_retention_days,
+            writers={"delivery.logs.amazonaws.com": "AWSLogs", _RECORDER: "config"},
+        ),
     ]
     args = StorageArgs(settings.owner_name, settings.partition, settings.member.account, keys.arns, buckets)
     return Storage("storage", args, options)
+
+
+def _watching(settings: Settings, keys: Keys, storage: Storage, options: pulumi.ResourceOptions) -> None:
+    """The foundation stack records the convenor's own region: an account has one recorder a region."""
+    member, environment = settings.member, settings.environment
+    regions = [region.name for region in environment.zone.regions]
+    shared = member.region if environment.consortium.convenor == member.name else None
+    recorded = [region for region in regions if region != shared]
+    args = WatchingArgs(member.name, member.account, member.region, regions, recorded, storage, keys.arns["logs"])
+    Watching("watching", args, options)
 
 
 def _hosts(

@@ -238,4 +238,11 @@ def region_deny(regions: Sequence[str]) -> Document:
         "Action": list(DATA_LEAVING_ACTIONS),
         "Resource": "*",
     }
-    return _document(outside, leaving)
+    # A system profile answers in whichever of its regions has capacity; application profiles have a type of their own.
+    inference = {
+        "Sid": "DenyCrossRegionInference",
+        "Effect": "Deny",
+        "Action": "bedrock:InvokeModel*",
+        "Resource": "arn:*:bedrock:*:*:inference-profile/*",
+    }
+    return _document(outside, leaving, inference)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from gchain import environment as environments
@@ -25,6 +26,7 @@ from gchain.stacks import stack_file
 from gchain.stacks.automation import StackRun
 from gchain.stacks.site import FOUNDATION, Site, site
 from gchain.workspace import REPOSITORY, Workspace, workspace_of
+from policies import drift
 from policies.engine import evaluate
 from policies.errors import SourceError
 from policies.graph import Graph
@@ -216,7 +218,20 @@ def _state(subject: Subject) -> Graphs:
 
 def _live(subject: Subject) -> Graphs:
     graph, coverage = live.sweep(subject.session, subject.zone, endpoint=subject.own.endpoint)
-    return graph, coverage.as_json()
+    return graph, {**coverage.as_json(), "drift": _drift(subject, graph)}
+
+
+def _drift(subject: Subject, swept: Graph) -> list[dict[str, Any]] | dict[str, str]:
+    """What differs between plan, state and live; where that cannot be said, why."""
+    own = subject.own
+    try:
+        kms = subject.session.client("kms", endpoint_url=own.endpoint)
+        key = kms.describe_key(KeyId=own.key_alias)["KeyMetadata"]["KeyId"]
+        return [each.as_json() for each in drift.compare(subject.exports, swept, own=(own.bucket, key))]
+    except BotoCoreError as error:
+        return {"unknown": f"the backend's key cannot be asked for: {type(error).__name__}"}
+    except (ClientError, GchainError) as error:
+        return {"unknown": str(error)}
 
 
 def _node(subject: Subject) -> Graphs:
@@ -280,6 +295,9 @@ def check(
     member: Annotated[str, typer.Option("--member", "-m", help="the member whose estate to judge")],
     environment: Annotated[str, typer.Option("--environment", "-e", help="name of the environment")] = "sandbox",
     name: Annotated[str, typer.Option("--name", help="name of the sandbox (environment sandbox only)")] = "default",
+    drifted: Annotated[
+        bool, typer.Option("--drift", help="also list what differs between plan, state and live")
+    ] = False,
     signed: Annotated[bool, typer.Option("--sign", help="sign the report and put it among the public files")] = False,
 ) -> None:
     """Judge one member's estate at all six stages; exit code 0, 10 (a critical rule fails) or 11 (is not known)."""
@@ -289,6 +307,9 @@ def check(
     with console.status("judging") as status:
         document = look(loaded, workspace, member, progress=lambda text: status.update(text)).report()
     _print(document, Console())
+    if drifted:
+        for line in drift.lines(document["stages"]["live"]["coverage"].get("drift")):
+            Console().print(line, markup=False, soft_wrap=True)
     if signed:
         console.print(f"signed: {sign_report(loaded, workspace, member, document)}")
     raise typer.Exit(exit_code(document))

@@ -14,7 +14,7 @@ from typing import Any
 
 from policies.view import UnknownValue
 
-__all__ = ["Statement", "statements"]
+__all__ = ["Statement", "json_object", "statements"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,21 @@ class Statement:
             if name.lower() == key.lower() and (not wanted or plain in wanted):
                 return values
         return None
+
+
+def json_object(text: Any, what: str) -> Mapping[str, Any]:
+    """A JSON object given as text or as an object, such as a manifest.
+
+    Raises:
+        UnknownValue: it is neither.
+    """
+    try:
+        parsed = json.loads(text) if isinstance(text, str) else text
+    except ValueError:
+        raise UnknownValue(f"{what} is not JSON") from None
+    if not isinstance(parsed, Mapping):
+        raise UnknownValue(f"{what} is not a JSON object")
+    return parsed
 
 
 def statements(document: Any, what: str) -> list[Statement]:

@@ -44,15 +44,29 @@ _REGION_MEANS_TARGET = frozenset(
 """Types whose property `region` names a target and not their own place (header of the catalogue)."""
 
 _GLOBAL_MODULES = frozenset(
-    {"iam", "organizations", "route53", "cloudfront", "globalaccelerator", "account", "waf", "shield", "budgets"}
+    {
+        *("iam", "organizations", "route53", "cloudfront", "globalaccelerator", "account", "waf", "shield", "budgets"),
+        *("networkmanager", "cur", "bcmdata"),
+    }
 )
+_GLOBAL_TYPES = frozenset(
+    {
+        "aws:backup/globalSettings:GlobalSettings",
+        "aws:directconnect/gateway:Gateway",
+        "aws:directconnect/gatewayAssociation:GatewayAssociation",
+        "aws:s3control/multiRegionAccessPoint:MultiRegionAccessPoint",
+    }
+)
+_REGIONAL_PREFIX = "route53/resolver"
 _ZONE_NAME = re.compile(r"^((?:[a-z]{2}(?:-[a-z]+)+-\d)|(?:us-gov-[a-z]+-\d))[a-z]$")
 
 
 def is_regional(resource_type: str) -> bool:
     """Whether resources of this type lie in one region: AWS resources outside the partition-wide services."""
     module, _, rest = resource_type.partition(":")
-    return module == "aws" and rest.split("/", 1)[0] not in _GLOBAL_MODULES
+    if module != "aws" or resource_type in _GLOBAL_TYPES:
+        return False
+    return rest.startswith(_REGIONAL_PREFIX) or rest.split("/", 1)[0] not in _GLOBAL_MODULES
 
 
 @dataclass(frozen=True, eq=False)

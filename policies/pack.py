@@ -67,12 +67,16 @@ class PackSession:
     def analyze_stack(self, resources: Iterable[Resource]) -> list[Answer]:
         """Judge the whole stack once every resource is done; in an update, keep the record that go-live reads."""
         merged = [self._merged(each) for each in resources]
-        graph = Graph(merged, {"env": self.variables}, bucket_lookup=self.bucket_lookup)
+        graph = Graph(merged, self._facts(), bucket_lookup=self.bucket_lookup)
         findings = evaluate(graph, self.zone, Stage.PLAN, member=self.member)
         if self.evidence is not None and not self.dry_run:
             _write_record(record_path(self.evidence, self.stack), self._record(findings))
         answers = list(self._answers(findings))
         return [*answers, *self._undecided(findings)] if self.dry_run else answers
+
+    def _facts(self) -> dict[str, Any]:
+        bundles = [{"sha256": each} for each in sorted(self.zone.role_bundles)]
+        return {"env": self.variables, "register": {"role_bundles": bundles}}
 
     def _merged(self, final: Resource) -> Resource:
         """Outputs, completed by the inputs that the outputs leave out."""

@@ -19,6 +19,7 @@ __all__ = [
     "arn_faults",
     "bucket_faults",
     "bucket_name",
+    "endpoint_faults",
     "host_of",
     "is_loopback",
     "kms_faults",
@@ -125,6 +126,37 @@ def network_faults(at: Context, cidr: str | None, what: str) -> Iterator[str]:
         raise UnknownValue(f"{what}: {cidr!r} is not a network") from None
     if not at.zone.has_network(cidr):
         yield f"{what} is {cidr}, outside the zone's networks"
+
+
+_ADDRESS = re.compile(r"^[0-9.]+$|^[0-9a-f]*:[0-9a-f:.]*$", re.IGNORECASE)
+_HOST_NAME = re.compile(r"^(?:[a-z0-9_*](?:[a-z0-9_-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*$", re.IGNORECASE)
+_REGION_LABEL = re.compile(r"^(?:us|eu|ap|sa|ca|me|af|il|cn|mx|eusc)(?:-[a-z]+)+-[0-9]$")
+_CLOUD_NAMES = (".amazonaws.com", ".amazonaws.eu", ".on.aws", ".api.aws")
+
+
+def endpoint_faults(at: Context, endpoint: str | None, what: str) -> Iterator[str]:
+    """A URL, host or address that data goes to: on an allow-list, in a zone network, or a name inside the zone.
+
+    Inside are the zone's domain, its mirrors, and names of the cloud that say a zone region.
+
+    Raises:
+        UnknownValue: it is neither an address nor a full host name.
+    """
+    if not endpoint or endpoint in at.zone.telemetry_endpoints | at.zone.notification_endpoints:
+        return
+    host = host_of(endpoint).rstrip(".").lower()
+    if _ADDRESS.match(host):
+        yield from network_faults(at, host, what)
+    elif not _HOST_NAME.match(host):
+        raise UnknownValue(f"{what}: {endpoint!r} is not the name or address of a host")
+    elif host.endswith(_CLOUD_NAMES):
+        regions = [label for label in host.split(".") if _REGION_LABEL.match(label)]
+        if not regions:
+            yield f"{what} is {host}, a name of the cloud that says no region"
+        for region in regions:
+            yield from region_faults(at, region, f"{what} ({host})")
+    elif not (host in at.zone.mirrors or f".{host}".endswith(f".{at.zone.domain}")):
+        yield f"{what} is {host}, which is not a name of the zone"
 
 
 def is_loopback(address: str) -> bool:

@@ -15,6 +15,10 @@ from gchain.environment import Environment
 __all__ = ["ValidatorSeat", "ZonePolicy"]
 
 Network = IPv4Network | IPv6Network
+_SETS = (
+    *("jurisdictions", "dns_servers", "ntp_servers", "mirrors", "telemetry_endpoints", "anchors"),
+    *("notification_endpoints", "direct_connect_locations", "role_bundles", "identity_providers"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,10 @@ class ZonePolicy:
     mirrors: frozenset[str] = frozenset()
     telemetry_endpoints: frozenset[str] = frozenset()
     anchors: frozenset[str] = frozenset()
+    notification_endpoints: frozenset[str] = frozenset()
+    vpn_networks: tuple[Network, ...] = ()
+    direct_connect_locations: frozenset[str] = frozenset()
+    role_bundles: frozenset[str] = frozenset()
     external_buckets: Mapping[str, str] = field(default_factory=dict)
     images: Mapping[str, str] = field(default_factory=dict)
     operators: tuple[Mapping[str, str], ...] = ()
@@ -68,6 +76,14 @@ class ZonePolicy:
         except ValueError:
             return False
         return any(_within(network, inside) for inside in self.networks)
+
+    def ends_tunnel_at(self, address: str) -> bool:
+        """Whether a VPN may end at an address: one of the zone's sites, by its public address."""
+        try:
+            network = ip_network(address)
+        except ValueError:
+            return False
+        return any(_within(network, inside) for inside in (*self.vpn_networks, *self.networks))
 
     def region_of_site(self, site: str) -> str | None:
         """The region of an availability-zone id or name."""
@@ -97,6 +113,10 @@ class ZonePolicy:
             mirrors=frozenset(name for mirror in zone.mirrors for name in (mirror.name, _host(mirror.url))),
             telemetry_endpoints=frozenset(zone.telemetry_endpoints),
             anchors=frozenset(zone.anchors),
+            notification_endpoints=frozenset(zone.notification_endpoints),
+            vpn_networks=zone.vpn_networks,
+            direct_connect_locations=frozenset(zone.direct_connect_locations),
+            role_bundles=frozenset(zone.role_bundles),
             external_buckets=dict(zone.external_buckets),
             images={image.id: image.region for image in zone.images},
             operators=tuple(operator.model_dump() for operator in zone.operators),
@@ -117,9 +137,9 @@ class ZonePolicy:
         """A zone written out as plain data, as test cases and `gchain check --zone` files have it."""
         fixed = dict(raw)
         fixed["networks"] = tuple(ip_network(cidr) for cidr in raw["networks"])
-        for key in ("jurisdictions", "dns_servers", "ntp_servers", "mirrors", "telemetry_endpoints", "anchors"):
+        fixed["vpn_networks"] = tuple(ip_network(cidr) for cidr in raw.get("vpn_networks", ()))
+        for key in _SETS:
             fixed[key] = frozenset(raw.get(key, ()))
-        fixed["identity_providers"] = frozenset(raw.get("identity_providers", ()))
         fixed["tags"] = {key: frozenset(values) for key, values in raw.get("tags", {}).items()}
         fixed["operators"] = tuple(raw.get("operators", ()))
         fixed["validators"] = tuple(ValidatorSeat(**seat) for seat in raw.get("validators", ()))

@@ -36,6 +36,7 @@ AccountName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$
 RegionName = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]$")]
 Domain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$")]
+Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 AwsService = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+$")]
 
 
@@ -108,6 +109,14 @@ class Zone(_Strict):
     images: tuple[Image, ...] = Field(min_length=1)
     anchors: tuple[Url, ...] = Field(default=(), description="endpoints that may receive a salted hash, nothing else")
     telemetry_endpoints: tuple[Url, ...] = ()
+    notification_endpoints: tuple[str, ...] = Field(
+        default=(), description="mailboxes, URLs and chat channels (slack:<team>/<channel>) that may receive alarms"
+    )
+    vpn_networks: tuple[IPv4Network, ...] = Field(
+        default=(), description="public addresses of the zone's sites: a VPN tunnel may end there"
+    )
+    direct_connect_locations: tuple[str, ...] = Field(default=(), description="Direct Connect locations in the zone")
+    role_bundles: tuple[Digest, ...] = Field(default=(), description="approved user data of hosts, by digest")
 
     def region(self, name: str) -> Region | None:
         return next((region for region in self.regions if region.name == name), None)

@@ -10,6 +10,7 @@ from pathlib import Path
 from policies.documents import Statement, statements
 from policies.graph import Resource
 from policies.places import kms_faults
+from policies.relations import children_of
 from policies.rule import Context, NotJudged, Rule
 from policies.view import UnknownValue, View
 
@@ -60,7 +61,7 @@ def default_group_is_empty(group: View, at: Context) -> Iterator[str]:
 
 @HRD_005.related(_VPC)
 def default_group_is_managed(vpc: Resource, at: Context) -> Iterator[str]:
-    if not _children(vpc, at, "vpcId", _DEFAULT_GROUP):
+    if not children_of(vpc, at, "vpcId", _DEFAULT_GROUP):
         yield "the VPC's default security group is not managed"
 
 
@@ -72,7 +73,7 @@ HRD_006 = Rule(
 
 @HRD_006.related(_BUCKET)
 def bucket_blocks_public_access(bucket: Resource, at: Context) -> Iterator[str]:
-    blocks = _children(bucket, at, "bucket", "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock")
+    blocks = children_of(bucket, at, "bucket", "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock")
     if not blocks:
         yield "the bucket has no public access block"
     for block in blocks:
@@ -83,7 +84,7 @@ def bucket_blocks_public_access(bucket: Resource, at: Context) -> Iterator[str]:
 
 @HRD_006.related(_BUCKET)
 def bucket_requires_tls(bucket: Resource, at: Context) -> Iterator[str]:
-    policies = _children(bucket, at, "bucket", "aws:s3/bucketPolicy:BucketPolicy")
+    policies = children_of(bucket, at, "bucket", "aws:s3/bucketPolicy:BucketPolicy")
     documents = [statements(policy.value("policy"), "policy") for policy in policies]
     every = [statement for document in documents for statement in document]
     if not any(_denies_plain_requests(statement) for statement in every):
@@ -106,7 +107,7 @@ def _denies_plain_requests(statement: Statement) -> bool:
 def bucket_is_encrypted_with_kms(bucket: Resource, at: Context) -> Iterator[str]:
     kind = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
     algorithms = set()
-    for configuration in _children(bucket, at, "bucket", kind):
+    for configuration in children_of(bucket, at, "bucket", kind):
         for rule in configuration.children("rules"):
             by_default = rule.child("applyServerSideEncryptionByDefault")
             algorithms.add(by_default.text("sseAlgorithm") if by_default is not None else None)
@@ -116,7 +117,7 @@ def bucket_is_encrypted_with_kms(bucket: Resource, at: Context) -> Iterator[str]
 
 @HRD_006.related(_BUCKET)
 def bucket_keeps_versions(bucket: Resource, at: Context) -> Iterator[str]:
-    settings = _children(bucket, at, "bucket", "aws:s3/bucketVersioning:BucketVersioning")
+    settings = children_of(bucket, at, "bucket", "aws:s3/bucketVersioning:BucketVersioning")
     states = [setting.need("versioningConfiguration").text("status") for setting in settings]
     if states != ["Enabled"]:
         yield f"versioning is {states[0] if states else 'not set'}"
@@ -132,7 +133,7 @@ def kept_bucket_is_locked(bucket: Resource, at: Context) -> Iterator[str]:
     if kind is None:
         raise NotJudged
     wanted = at.zone.evidence_retention_days if kind.group(1) == "evidence" else at.zone.log_retention_days
-    locks = _children(bucket, at, "bucket", "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration")
+    locks = children_of(bucket, at, "bucket", "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration")
     if not locks:
         yield "the bucket has no Object Lock configuration"
     for lock in locks:
@@ -201,7 +202,7 @@ HRD_010 = Rule("HRD-010", remedy="Add a flow log with trafficType ALL to the VPC
 
 @HRD_010.related(_VPC)
 def vpc_has_a_flow_log_of_all(vpc: Resource, at: Context) -> Iterator[str]:
-    logs = _children(vpc, at, "vpcId", "aws:ec2/flowLog:FlowLog")
+    logs = children_of(vpc, at, "vpcId", "aws:ec2/flowLog:FlowLog")
     if not any(log.text("trafficType") == "ALL" for log in logs):
         yield "the VPC has no flow log of all traffic"
 
@@ -273,18 +274,3 @@ def _default_tags(resource: Resource, at: Context) -> dict[str, object]:
 def taggable_types() -> frozenset[str]:
     """The types of the Pulumi AWS provider that have `tagsAll`; made by `tools/taggable.py`."""
     return frozenset(Path(__file__).parent.with_name("taggable.txt").read_text().split())
-
-
-def _children(parent: Resource, at: Context, name: str, kind: str) -> list[View]:
-    """The resources of type `kind` whose property `name` names the parent.
-
-    Raises:
-        UnknownValue: one of them does not tell whose it is, and so may be the missing one.
-    """
-    given = (parent.physical_id, parent.properties.get("bucket"), parent.properties.get("id"))
-    names = sorted({each for each in given if isinstance(each, str)})
-    by_owner, unsure = at.graph.owned(kind, name)
-    found = [at.view(child) for owner in names for child in by_owner.get(owner, ())]
-    if not found and (unsure or not names):
-        raise UnknownValue(f"whether a {kind.rpartition(':')[2]} belongs to it is not known")
-    return found

@@ -18,7 +18,7 @@ from policies.errors import SourceError
 from policies.graph import UNKNOWN, Graph, Resource
 from policies.outcomes import Stage
 from policies.rules import RULES
-from policies.sources.aws import compute, control, data, network
+from policies.sources.aws import compute, control, copies, data, databases, deliveries, network, wide_area
 from policies.sources.aws.account import Account, error_code
 from policies.sources.buckets import region_of_bucket
 from policies.zone import ZonePolicy
@@ -28,25 +28,40 @@ __all__ = ["Coverage", "sweep"]
 Collector = Callable[[Account, str, set[str]], Iterator[Resource]]
 Types = tuple[str, ...]
 
-_REGIONAL: dict[Types, Collector] = {
-    **network.COLLECTORS,
-    **compute.COLLECTORS,
-    **data.COLLECTORS,
-    **control.COLLECTORS,
+_MODULES: tuple[Any, ...] = (network, compute, data, copies, databases, control, deliveries, wide_area)
+_REGIONAL: dict[Types, Collector] = {types: one for each in _MODULES for types, one in each.COLLECTORS.items()}
+_GLOBAL: dict[Types, Collector] = {
+    types: one for each in _MODULES for types, one in getattr(each, "GLOBAL_COLLECTORS", {}).items()
 }
-_GLOBAL: dict[Types, Collector] = {**data.GLOBAL_COLLECTORS, **control.GLOBAL_COLLECTORS}
 _PROBES: tuple[Collector, ...] = (
     network.vpcs,
     network.subnets,
     compute.instances,
     compute.volumes,
-    compute.shared_snapshots,
     data.keys,
     data.secrets,
     data.hsm_clusters,
+    copies.snapshots,
+    copies.vaults,
+    databases.instances,
+    databases.clusters,
+    databases.replicated_backups,
+    databases.tables,
+    deliveries.aggregators,
 )
-"""What is looked for outside the zone: networks, machines, disks, keys, secrets. Buckets are listed for all regions."""
-_SERVICE: dict[Collector, str] = {data.keys: "kms", data.secrets: "secretsmanager", data.hsm_clusters: "cloudhsmv2"}
+"""What is looked for outside the zone: networks, machines, disks, keys, secrets, databases, backups, and what gathers
+findings there. Buckets are listed for all regions."""
+_SERVICE: dict[Collector, str] = {
+    data.keys: "kms",
+    data.secrets: "secretsmanager",
+    data.hsm_clusters: "cloudhsmv2",
+    copies.vaults: "backup",
+    databases.instances: "rds",
+    databases.clusters: "rds",
+    databases.replicated_backups: "rds",
+    databases.tables: "dynamodb",
+    deliveries.aggregators: "securityhub",
+}
 _WORKERS = 8
 
 
@@ -183,19 +198,26 @@ def _gap(graph: Graph, coverage: Coverage, kind: str, region: str, reason: str) 
 
 
 def _facts(account: Account, regions: list[str], graph: Graph, coverage: Coverage) -> dict[str, Any]:
+    """What no resource type describes; a fact that cannot be read is unknown, and the coverage says so."""
+
+    def everywhere(service: str, read: Callable[[Account, str], list[Any]], places: list[str]) -> list[Any]:
+        return [each for place in places if account.offers(service, place) for each in read(account, place)]
+
+    sources: dict[str, Callable[[], dict[str, Any]]] = {
+        "organization": lambda: {"managed_here": control.manages_organization(account)},
+        "cloudhsmv2": lambda: {"backups": everywhere("cloudhsmv2", data.hsm_backups, regions)},
+        "dlm": lambda: {
+            "default_policies": everywhere("dlm", copies.default_lifecycle_policies, coverage.zone_regions)
+        },
+        "account": lambda: {"regions": wide_area.all_regions(account)},
+    }
     facts: dict[str, Any] = {}
-    try:
-        facts["organization"] = {"managed_here": control.manages_organization(account)}
-    except Exception as error:
-        facts["organization"] = UNKNOWN
-        coverage.gaps.append({"type": "live.organization", "region": "global", "reason": error_code(error)})
-    try:
-        offered = [region for region in regions if account.offers("cloudhsmv2", region)]
-        backups = [backup for region in offered for backup in data.hsm_backups(account, region)]
-        facts["cloudhsmv2"] = {"backups": backups}
-    except Exception as error:
-        facts["cloudhsmv2"] = UNKNOWN
-        coverage.gaps.append({"type": "live.cloudhsmv2.backups", "region": "*", "reason": error_code(error)})
+    for name, read in sources.items():
+        try:
+            facts[name] = read()
+        except Exception as error:
+            facts[name] = UNKNOWN
+            coverage.gaps.append({"type": f"live.{name}", "region": "*", "reason": error_code(error)})
     return facts
 
 

@@ -16,15 +16,18 @@ from gchain.sandbox.cloud import (
     console,
     dhcp_options,
     ebs_encryption,
+    empty_services,
     endpoint_routes,
     endpoints,
     instance_interfaces,
     network_acls,
     network_interfaces,
     security_group_rules,
+    table_exports,
 )
 from gchain.sandbox.cloud.changes import ChangeCounter
 from gchain.sandbox.cloud.credentials import CredentialCheck
+from gchain.sandbox.cloud.empty_services import EmptyServices
 from gchain.sandbox.cloud.global_accelerator import GlobalAccelerator
 
 __all__ = ["application", "serve"]
@@ -38,12 +41,14 @@ EXTENSIONS = (
     cloudhsm,
     dhcp_options,
     ebs_encryption,
+    empty_services,
     endpoint_routes,
     endpoints,
     instance_interfaces,
     network_acls,
     network_interfaces,
     security_group_rules,
+    table_exports,
 )
 
 
@@ -53,7 +58,7 @@ def application(company_token: str | None = None, consoles: Path | None = None) 
         extension.install()
     console.install(consoles)
     moto = DomainDispatcherApplication(create_backend_app)
-    return ChangeCounter(_without_back_doors(CredentialCheck(GlobalAccelerator(moto), company_token)))
+    return ChangeCounter(_without_back_doors(CredentialCheck(EmptyServices(GlobalAccelerator(moto)), company_token)))
 
 
 def _without_back_doors(app: Application) -> Application:

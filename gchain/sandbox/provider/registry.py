@@ -27,12 +27,15 @@ _SERVICES = {
         "ec2_instance",
         "ebs",
     ),
+    "guardduty": ("guardduty",),
     "iam": ("iam",),
+    "inspector2": ("inspector",),
     "kms": ("kms",),
     "organizations": ("organizations",),
     "route53": ("route53",),
     "s3": ("s3", "s3_rules"),
     "secretsmanager": ("secretsmanager",),
+    "securityhub": ("securityhub",),
     "vpc": ("ec2_security",),
 }
 """Files under services/ that hold the types of a module of pulumi-aws (the part between `aws:` and `/`)."""

@@ -121,21 +121,6 @@ def shared_images(account: Account, region: str, skip: set[str]) -> Iterator[Res
             )
 
 
-def shared_snapshots(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    client = account.client("ec2", region)
-    for snapshot in _ec2(account, region, "describe_snapshots", "Snapshots", OwnerIds=["self"]):
-        identifier = snapshot["SnapshotId"]
-        found = client.describe_snapshot_attribute(SnapshotId=identifier, Attribute="createVolumePermission")
-        for permission in found.get("CreateVolumePermissions") or ():
-            user = permission.get("UserId") or permission.get("Group")
-            yield account.resource(
-                "aws:ec2/snapshotCreateVolumePermission:SnapshotCreateVolumePermission",
-                f"{identifier}/{user}",
-                region,
-                {"snapshotId": identifier, "accountId": user},
-            )
-
-
 def snapshot_block(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
     """The region's block of public snapshots, where there is a snapshot that it could block."""
     if any(True for _ in _ec2(account, region, "describe_snapshots", "Snapshots", OwnerIds=["self"])):
@@ -154,20 +139,6 @@ def encryption_by_default(account: Account, region: str, skip: set[str]) -> Iter
     yield account.resource("aws:ebs/defaultKmsKey:DefaultKmsKey", "setting", region, {"keyArn": key})
 
 
-def databases(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    for database in account.pages("rds", region, "describe_db_instances", "DBInstances"):
-        yield account.resource(
-            "aws:rds/instance:Instance",
-            database["DBInstanceIdentifier"],
-            region,
-            {
-                "publiclyAccessible": bool(database.get("PubliclyAccessible")),
-                "kmsKeyId": database.get("KmsKeyId"),
-                "deletionProtection": bool(database.get("DeletionProtection")),
-            },
-        )
-
-
 COLLECTORS = {
     ("aws:ec2/instance:Instance",): instances,
     ("aws:ebs/volume:Volume",): volumes,
@@ -179,9 +150,7 @@ COLLECTORS = {
         "aws:ec2/amiLaunchPermission:AmiLaunchPermission",
         "aws:imagebuilder/distributionConfiguration:DistributionConfiguration",
     ): shared_images,
-    ("aws:ec2/snapshotCreateVolumePermission:SnapshotCreateVolumePermission",): shared_snapshots,
     ("aws:ebs/snapshotBlockPublicAccess:SnapshotBlockPublicAccess",): snapshot_block,
     ("aws:ebs/encryptionByDefault:EncryptionByDefault", "aws:ebs/defaultKmsKey:DefaultKmsKey"): encryption_by_default,
-    ("aws:rds/instance:Instance",): databases,
 }
 """Types that each collector answers for; what an image builder shares shows up as a permission of the image."""

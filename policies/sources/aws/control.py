@@ -120,13 +120,10 @@ def roles(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
         if role["Path"].startswith("/aws-service-role/"):
             continue
         name = role["RoleName"]
-        inline = [
-            {
-                "name": each,
-                "policy": _document(client.get_role_policy(RoleName=name, PolicyName=each)["PolicyDocument"]),
-            }
-            for each in account.pages("iam", region, "list_role_policies", "PolicyNames", RoleName=name)
-        ]
+        for each in account.pages("iam", region, "list_role_policies", "PolicyNames", RoleName=name):
+            document = _document(client.get_role_policy(RoleName=name, PolicyName=each)["PolicyDocument"])
+            properties = {"name": each, "role": name, "policy": document}
+            yield account.resource("aws:iam/rolePolicy:RolePolicy", f"{name}/{each}", None, properties)
         attached = account.pages("iam", region, "list_attached_role_policies", "AttachedPolicies", RoleName=name)
         yield account.resource(
             "aws:iam/role:Role",
@@ -135,7 +132,7 @@ def roles(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
             {
                 "name": name,
                 "assumeRolePolicy": _document(role["AssumeRolePolicyDocument"]),
-                "inlinePolicies": inline,
+                "inlinePolicies": [],  # each is a resource of its own
                 "managedPolicyArns": [each["PolicyArn"] for each in attached],
             },
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,7 @@ class Cloud:
         return boto3.Session(self.access_key, self.secret_key, region_name=region)
 
     def client(self, service: Any, region: str = "eu-central-1") -> Any:
-        settings = Config(s3={"addressing_style": "path"})
-        return self.session(region).client(service, region_name=region, endpoint_url=self.url, config=settings)
+        return _client(self, service, region)
 
     def s3(self, region: str = "eu-central-1") -> Any:
         return self.client("s3", region)
@@ -36,6 +36,18 @@ class Cloud:
         location = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
         self.s3(region).create_bucket(Bucket=name, **location)
         self.s3(region).put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+
+
+@cache
+def _session(cloud: Cloud) -> boto3.Session:
+    return cloud.session()
+
+
+@cache
+def _client(cloud: Cloud, service: Any, region: str) -> Any:
+    # Making a client reads the service's model: an estate of hundreds of resources would wait for little else.
+    settings = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1})
+    return _session(cloud).client(service, region_name=region, endpoint_url=cloud.url, config=settings)
 
 
 @contextmanager

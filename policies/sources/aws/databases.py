@@ -1,0 +1,177 @@
+"""Managed databases: instances, clusters, global clusters, replicated backups, tables with replicas and exports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from policies.graph import Resource
+from policies.sources.aws.account import Account
+from policies.sources.aws.listing import Listing, at_path
+
+__all__ = ["COLLECTORS", "clusters", "instances", "replicated_backups", "tables"]
+
+_SAME_API = ("docdb", "neptune")
+
+
+def instances(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
+    for database in account.pages("rds", region, "describe_db_instances", "DBInstances"):
+        yield account.resource(
+            "aws:rds/instance:Instance",
+            database["DBInstanceIdentifier"],
+            region,
+            {
+                "publiclyAccessible": bool(database.get("PubliclyAccessible")),
+                "kmsKeyId": database.get("KmsKeyId"),
+                "deletionProtection": bool(database.get("DeletionProtection")),
+                "replicateSourceDb": database.get("ReadReplicaSourceDBInstanceIdentifier"),
+                "backupTarget": database.get("BackupTarget"),
+            },
+        )
+
+
+def clusters(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
+    for cluster in account.pages("rds", region, "describe_db_clusters", "DBClusters"):
+        yield account.resource(
+            "aws:rds/cluster:Cluster",
+            cluster["DBClusterIdentifier"],
+            region,
+            {
+                "kmsKeyId": cluster.get("KmsKeyId"),
+                "deletionProtection": bool(cluster.get("DeletionProtection")),
+                "replicationSourceIdentifier": cluster.get("ReplicationSourceIdentifier") or None,
+                "globalClusterIdentifier": cluster.get("GlobalClusterIdentifier"),
+            },
+        )
+
+
+def replicated_backups(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
+    """Backups of a database of another region: the receiving region lists them."""
+    operation, key = "describe_db_instance_automated_backups", "DBInstanceAutomatedBackups"
+    for backup in account.pages("rds", region, operation, key):
+        if backup.get("Region") in (None, region):
+            continue
+        yield account.resource(
+            "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication",
+            str(backup.get("DBInstanceAutomatedBackupsArn") or backup["DbiResourceId"]),
+            region,
+            {"sourceDbInstanceArn": backup.get("DBInstanceArn"), "kmsKeyId": backup.get("KmsKeyId")},
+        )
+
+
+def _global_clusters(service: str) -> Any:
+    kind = f"aws:{service}/globalCluster:GlobalCluster"
+
+    def collect(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
+        for cluster in account.pages(service, region, "describe_global_clusters", "GlobalClusters"):
+            # One endpoint serves the three, and each names clusters of the others' engines too.
+            engine = str(cluster.get("Engine"))
+            if engine.startswith(_SAME_API) and not engine.startswith(service):
+                continue
+            members = [{"dbClusterArn": each["DBClusterArn"]} for each in cluster.get("GlobalClusterMembers") or ()]
+            readers = [
+                {"dbClusterArn": reader}
+                for each in cluster.get("GlobalClusterMembers") or ()
+                for reader in each.get("Readers") or ()
+            ]
+            properties = {"sourceDbClusterIdentifier": None, "globalClusterMembers": [*members, *readers]}
+            yield account.resource(kind, cluster["GlobalClusterIdentifier"], region, properties)
+
+    return collect
+
+
+def dsql_clusters(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
+    client = account.client("dsql", region)
+    for each in account.pages("dsql", region, "list_clusters", "clusters"):
+        found = client.get_cluster(identifier=each["identifier"]).get("multiRegionProperties")
+        properties = found and {"clusters": found.get("clusters") or [], "witnessRegion": found.get("witnessRegion")}
+        yield account.resource(
+            "aws:dsql/cluster:Cluster", each["identifier"], region, {"multiRegionProperties": properties}
+        )
+
+
+def tables(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
+    client = account.client("dynamodb", region)
+    for name in account.pages("dynamodb", region, "list_tables", "TableNames"):
+        table = client.describe_table(TableName=name)["Table"]
+        witnesses = table.get("GlobalTableWitnesses") or []
+        replicas = [
+            {"regionName": each["RegionName"], "kmsKeyArn": each.get("KMSMasterKeyId")}
+            for each in table.get("Replicas") or ()
+        ]
+        key = at_path(table, "SSEDescription.KMSMasterKeyArn")
+        properties = {
+            "replicas": replicas,
+            "globalTableWitness": {"regionName": witnesses[0]["RegionName"]} if witnesses else None,
+            "serverSideEncryption": {"enabled": bool(key), "kmsKeyArn": key},
+        }
+        yield account.resource("aws:dynamodb/table:Table", name, region, properties)
+
+
+def table_exports(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
+    client = account.client("dynamodb", region)
+    for each in account.pages("dynamodb", region, "list_exports", "ExportSummaries"):
+        found = client.describe_export(ExportArn=each["ExportArn"])["ExportDescription"]
+        properties = {
+            "tableArn": found.get("TableArn"),
+            "s3Bucket": found.get("S3Bucket"),
+            "s3BucketOwner": found.get("S3BucketOwner"),
+        }
+        yield account.resource("aws:dynamodb/tableExport:TableExport", each["ExportArn"], region, properties)
+
+
+COLLECTORS: dict[tuple[str, ...], Any] = {
+    ("aws:rds/instance:Instance",): instances,
+    ("aws:rds/cluster:Cluster",): clusters,
+    ("aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication",): replicated_backups,
+    ("aws:rds/globalCluster:GlobalCluster",): _global_clusters("rds"),
+    ("aws:docdb/globalCluster:GlobalCluster",): _global_clusters("docdb"),
+    ("aws:neptune/globalCluster:GlobalCluster",): _global_clusters("neptune"),
+    ("aws:elasticache/globalReplicationGroup:GlobalReplicationGroup",): Listing(
+        "aws:elasticache/globalReplicationGroup:GlobalReplicationGroup",
+        "elasticache",
+        "describe_global_replication_groups",
+        "GlobalReplicationGroups",
+        "GlobalReplicationGroupId",
+        {"primaryReplicationGroupId": "GlobalReplicationGroupId"},
+    ),
+    ("aws:elasticache/replicationGroup:ReplicationGroup",): Listing(
+        "aws:elasticache/replicationGroup:ReplicationGroup",
+        "elasticache",
+        "describe_replication_groups",
+        "ReplicationGroups",
+        "ReplicationGroupId",
+        {
+            "globalReplicationGroupId": "GlobalReplicationGroupInfo.GlobalReplicationGroupId",
+            "kmsKeyId": "KmsKeyId",
+        },
+    ),
+    ("aws:memorydb/multiRegionCluster:MultiRegionCluster",): Listing(
+        "aws:memorydb/multiRegionCluster:MultiRegionCluster",
+        "memorydb",
+        "describe_multi_region_clusters",
+        "MultiRegionClusters",
+        "MultiRegionClusterName",
+        {"multiRegionClusterNameSuffix": "MultiRegionClusterName"},
+    ),
+    ("aws:memorydb/cluster:Cluster",): Listing(
+        "aws:memorydb/cluster:Cluster",
+        "memorydb",
+        "describe_clusters",
+        "Clusters",
+        "Name",
+        {"multiRegionClusterName": "MultiRegionClusterName", "kmsKeyArn": "KmsKeyId"},
+    ),
+    ("aws:dsql/cluster:Cluster", "aws:dsql/clusterPeering:ClusterPeering"): dsql_clusters,
+    ("aws:dynamodb/table:Table", "aws:dynamodb/tableReplica:TableReplica"): tables,
+    ("aws:dynamodb/globalTable:GlobalTable",): Listing(
+        "aws:dynamodb/globalTable:GlobalTable",
+        "dynamodb",
+        "list_global_tables",
+        "GlobalTables",
+        "GlobalTableName",
+        {"replicas": lambda item: [{"regionName": each["RegionName"]} for each in item["ReplicationGroup"]]},
+    ),
+    ("aws:dynamodb/tableExport:TableExport",): table_exports,
+}
+"""Types that each collector answers for; a peering of clusters shows up as a property of the clusters."""

@@ -1,0 +1,239 @@
+"""Where logs, metrics, findings, events, messages and prompts are delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from policies.graph import Resource
+from policies.sources.aws.account import Account
+from policies.sources.aws.listing import Listing, at_path
+
+__all__ = ["COLLECTORS", "GLOBAL_COLLECTORS", "aggregators"]
+
+_ACCOUNT_POLICIES = ("SUBSCRIPTION_FILTER_POLICY", "DATA_PROTECTION_POLICY")
+
+
+def subscriptions(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
+    for group in account.pages("logs", region, "describe_log_groups", "logGroups"):
+        name = group["logGroupName"]
+        for each in account.pages(
+            "logs", region, "describe_subscription_filters", "subscriptionFilters", logGroupName=name
+        ):
+            yield account.resource(
+                "aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter",
+                f"{name}/{each['filterName']}",
+                region,
+                {"logGroup": name, "destinationArn": each.get("destinationArn")},
+            )
+
+
+def account_policies(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
+    client = account.client("logs", region)
+    for kind in _ACCOUNT_POLICIES:
+        for policy in client.describe_account_policies(policyType=kind).get("accountPolicies") or ():
+            yield account.resource(
+                "aws:cloudwatch/logAccountPolicy:LogAccountPolicy",
+                f"{kind}/{policy['policyName']}",
+                region,
+                {"policyType": kind, "policyDocument": policy.get("policyDocument")},
+            )
+
+
+def aggregators(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
+    client = account.client("securityhub", region)
+    try:
+        listed = list(account.pages("securityhub", region, "list_finding_aggregators", "FindingAggregators"))
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _NOT_ENABLED:
+            return
+        raise
+    for each in listed:
+        arn = each["FindingAggregatorArn"]
+        found = client.get_finding_aggregator(FindingAggregatorArn=arn)
+        yield account.resource(
+            "aws:securityhub/findingAggregator:FindingAggregator",
+            arn,
+            found.get("FindingAggregationRegion") or region,
+            {"linkingMode": found.get("RegionLinkingMode"), "specifiedRegions": found.get("Regions") or []},
+        )
+
+
+_NOT_ENABLED = frozenset({"InvalidAccessException"})
+"""What Security Hub answers in a region where it is not enabled."""
+
+
+def event_targets(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
+    for bus in account.pages("events", region, "list_event_buses", "EventBuses"):
+        names = {"EventBusName": bus["Name"]}
+        for rule in account.pages("events", region, "list_rules", "Rules", **names):
+            of_rule = {"Rule": rule["Name"], **names}
+            for target in account.pages("events", region, "list_targets_by_rule", "Targets", **of_rule):
+                yield account.resource(
+                    "aws:cloudwatch/eventTarget:EventTarget",
+                    f"{bus['Name']}/{rule['Name']}/{target['Id']}",
+                    region,
+                    {"arn": target["Arn"], "deadLetterConfig": {"arn": at_path(target, "DeadLetterConfig.Arn")}},
+                )
+
+
+def topics(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
+    client = account.client("sns", region)
+    for topic in account.pages("sns", region, "list_topics", "Topics"):
+        attributes = client.get_topic_attributes(TopicArn=topic["TopicArn"])["Attributes"]
+        properties = {"policy": attributes.get("Policy"), "kmsMasterKeyId": attributes.get("KmsMasterKeyId")}
+        yield account.resource("aws:sns/topic:Topic", topic["TopicArn"], region, properties)
+
+
+def queues(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
+    client = account.client("sqs", region)
+    for url in account.pages("sqs", region, "list_queues", "QueueUrls"):
+        found = client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"]).get("Attributes") or {}
+        properties = {
+            "policy": found.get("Policy"),
+            "redrivePolicy": found.get("RedrivePolicy"),
+            "kmsMasterKeyId": found.get("KmsMasterKeyId"),
+        }
+        yield account.resource("aws:sqs/queue:Queue", url, region, properties)
+
+
+def inference_profiles(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
+    """Profiles that the account made; one with several models answers in several regions."""
+    asked = {"typeEquals": "APPLICATION"}
+    for profile in account.pages("bedrock", region, "list_inference_profiles", "inferenceProfileSummaries", **asked):
+        models = [each.get("modelArn") for each in profile.get("models") or ()]
+        source = models[0] if len(models) == 1 else profile["inferenceProfileArn"]
+        yield account.resource(
+            "aws:bedrock/inferenceProfile:InferenceProfile",
+            profile["inferenceProfileArn"],
+            region,
+            {"modelSource": {"copyFrom": source}},
+        )
+
+
+def invocation_logging(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
+    found = account.client("bedrock", region).get_model_invocation_logging_configuration().get("loggingConfig")
+    if not found:
+        return
+    large = at_path(found, "cloudWatchConfig.largeDataDeliveryS3Config")
+    group = found.get("cloudWatchConfig") and {
+        "logGroupName": at_path(found, "cloudWatchConfig.logGroupName"),
+        "largeDataDeliveryS3Config": large and {"bucketName": large.get("bucketName")},
+    }
+    bucket = found.get("s3Config") and {"bucketName": at_path(found, "s3Config.bucketName")}
+    yield account.resource(
+        "aws:bedrockmodel/invocationLoggingConfiguration:InvocationLoggingConfiguration",
+        "logging",
+        region,
+        {"loggingConfig": {"s3Config": bucket, "cloudwatchConfig": group}},
+    )
+
+
+def _endpoint(item: Any) -> dict[str, Any]:
+    route = at_path(item, "RoutingConfig.FailoverConfig.Secondary.Route")
+    return {"failoverConfig": {"secondary": {"route": route}}}
+
+
+COLLECTORS = {
+    ("aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter",): subscriptions,
+    ("aws:cloudwatch/logAccountPolicy:LogAccountPolicy",): account_policies,
+    ("aws:cloudwatch/logDestination:LogDestination",): Listing(
+        "aws:cloudwatch/logDestination:LogDestination",
+        "logs",
+        "describe_destinations",
+        "destinations",
+        "destinationName",
+        {"targetArn": "targetArn"},
+    ),
+    ("aws:cloudwatch/logDelivery:LogDelivery",): Listing(
+        "aws:cloudwatch/logDelivery:LogDelivery",
+        "logs",
+        "describe_deliveries",
+        "deliveries",
+        "id",
+        {"deliveryDestinationArn": "deliveryDestinationArn"},
+    ),
+    ("aws:cloudwatch/logDeliveryDestination:LogDeliveryDestination",): Listing(
+        "aws:cloudwatch/logDeliveryDestination:LogDeliveryDestination",
+        "logs",
+        "describe_delivery_destinations",
+        "deliveryDestinations",
+        "name",
+        {
+            "deliveryDestinationConfiguration": lambda item: {
+                "destinationResourceArn": at_path(item, "deliveryDestinationConfiguration.destinationResourceArn")
+            }
+        },
+    ),
+    ("aws:cloudwatch/metricStream:MetricStream",): Listing(
+        "aws:cloudwatch/metricStream:MetricStream",
+        "cloudwatch",
+        "list_metric_streams",
+        "Entries",
+        "Name",
+        {"firehoseArn": "FirehoseArn"},
+    ),
+    ("aws:oam/link:Link",): Listing(
+        "aws:oam/link:Link",
+        "oam",
+        "list_links",
+        "Items",
+        "Arn",
+        {"sinkIdentifier": "SinkArn", "resourceTypes": "ResourceTypes"},
+    ),
+    ("aws:securityhub/findingAggregator:FindingAggregator",): aggregators,
+    ("aws:cloudwatch/eventTarget:EventTarget",): event_targets,
+    ("aws:cloudwatch/eventApiDestination:EventApiDestination",): Listing(
+        "aws:cloudwatch/eventApiDestination:EventApiDestination",
+        "events",
+        "list_api_destinations",
+        "ApiDestinations",
+        "Name",
+        {"invocationEndpoint": "InvocationEndpoint"},
+    ),
+    ("aws:cloudwatch/eventEndpoint:EventEndpoint",): Listing(
+        "aws:cloudwatch/eventEndpoint:EventEndpoint",
+        "events",
+        "list_endpoints",
+        "Endpoints",
+        "Name",
+        {
+            "eventBuses": lambda item: [{"eventBusArn": each["EventBusArn"]} for each in item.get("EventBuses") or ()],
+            "routingConfig": _endpoint,
+            "replicationConfig": lambda item: {"state": at_path(item, "ReplicationConfig.State")},
+        },
+    ),
+    ("aws:sns/topicSubscription:TopicSubscription",): Listing(
+        "aws:sns/topicSubscription:TopicSubscription",
+        "sns",
+        "list_subscriptions",
+        "Subscriptions",
+        lambda item: f"{item['TopicArn']}/{item['SubscriptionArn'].rpartition(':')[2]}",
+        {"topic": "TopicArn", "protocol": "Protocol", "endpoint": "Endpoint"},
+    ),
+    ("aws:sns/topic:Topic", "aws:sns/topicPolicy:TopicPolicy"): topics,
+    ("aws:sqs/queue:Queue", "aws:sqs/queuePolicy:QueuePolicy"): queues,
+    ("aws:bedrock/inferenceProfile:InferenceProfile",): inference_profiles,
+    ("aws:bedrockmodel/invocationLoggingConfiguration:InvocationLoggingConfiguration",): invocation_logging,
+    ("aws:route53/resolverQueryLogConfig:ResolverQueryLogConfig",): Listing(
+        "aws:route53/resolverQueryLogConfig:ResolverQueryLogConfig",
+        "route53resolver",
+        "list_resolver_query_log_configs",
+        "ResolverQueryLogConfigs",
+        "Id",
+        {"destinationArn": "DestinationArn"},
+    ),
+}
+GLOBAL_COLLECTORS = {
+    ("aws:route53/queryLog:QueryLog",): Listing(
+        "aws:route53/queryLog:QueryLog",
+        "route53",
+        "list_query_logging_configs",
+        "QueryLoggingConfigs",
+        "Id",
+        {"zoneId": "HostedZoneId", "cloudwatchLogGroupArn": "CloudWatchLogsLogGroupArn"},
+        place="us-east-1",
+    ),
+}
