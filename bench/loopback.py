@@ -37,6 +37,21 @@ class LoopbackLedger:
     network: Testnet
     consortium: DevelopmentConsortium
 
+    def joining(self, directory: Path) -> dict[str, Any]:
+        """What `catch_up` needs for one more node of this ledger, under `directory`."""
+        home, port = directory / "net" / "joining", self.network.port + 60
+
+        def prepare(home: Path) -> None:
+            _write_node(home, self.consortium, 0, port)
+
+        return {
+            "home": home,
+            "port": port,
+            "proxy_app": f"unix://{home}/abci.sock",
+            "app_command": _node_command(home),
+            "prepare": prepare,
+        }
+
     @property
     def chain_id(self) -> str:
         return str(self.consortium.genesis["chain_id"])
@@ -59,7 +74,7 @@ def run_ledger(directory: Path, *, port: int = 18_500, timeout_commit: str = "50
         directory / "net",
         port=port,
         proxy_app=lambda home: f"unix://{home}/abci.sock",
-        app_command=lambda home: [sys.executable, "-m", "gchain_node", "run", "--config", str(home / "node.toml")],
+        app_command=_node_command,
         prepare=prepare,
         genesis=lambda _: consortium.genesis,
         timeout_commit=timeout_commit,
@@ -69,12 +84,21 @@ def run_ledger(directory: Path, *, port: int = 18_500, timeout_commit: str = "50
         yield ledger
 
 
+def _node_command(home: Path) -> list[str]:
+    return [sys.executable, "-m", "gchain_node", "run", "--config", str(home / "node.toml")]
+
+
 def _prepare(home: Path, consortium: DevelopmentConsortium, number: int, port: int) -> None:
+    member = consortium.members[number]
+    _write_node(home, consortium, number, port)
+    pem = home.parents[1] / "consortium" / "members" / member.name / "validator.pem"
+    (home / "config" / "priv_validator_key.json").write_text(json.dumps(_validator_key(pem)))
+
+
+def _write_node(home: Path, consortium: DevelopmentConsortium, number: int, port: int) -> None:
     member = consortium.members[number]
     (home / "node").mkdir()
     (home / "tls").mkdir()
-    pem = home.parents[1] / "consortium" / "members" / member.name / "validator.pem"
-    (home / "config" / "priv_validator_key.json").write_text(json.dumps(_validator_key(pem)))
     (home / "node.toml").write_text(
         f'chain_id = "{consortium.genesis["chain_id"]}"\nhome = "{home}/node"\nmember = "{member.name}"\n'
         f'genesis = "{home}/config/genesis.json"\n[abci]\nsocket = "unix://{home}/abci.sock"\n'

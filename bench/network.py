@@ -15,7 +15,7 @@ import httpx
 
 from gchain.toolchain import program_path
 
-__all__ = ["Testnet", "run_testnet"]
+__all__ = ["Testnet", "configure", "peer_addresses", "run_testnet", "start_process"]
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,15 @@ class Testnet:
     homes: list[Path]
     rpcs: list[str]
     pids: dict[str, list[int]]
+    port: int
 
 
 def _set(config: str, key: str, value: str) -> str:
     return re.sub(rf"(?m)^{re.escape(key)} = .*$", f"{key} = {value}", config, count=1)
 
 
-def _configure(home: Path, index: int, port: int, peers: str, proxy_app: str, timeout_commit: str) -> None:
+def configure(home: Path, index: int, port: int, peers: str, proxy_app: str, timeout_commit: str) -> None:
+    """Write what differs from CometBFT's defaults; the node's ports are `port + 10 * index` and the next one."""
     path = home / "config" / "config.toml"
     config = path.read_text()
     head, _, rest = config.partition("[rpc]")
@@ -48,7 +50,9 @@ def _configure(home: Path, index: int, port: int, peers: str, proxy_app: str, ti
     path.write_text(f"{head}[rpc]{rpc}[p2p]{p2p}")
 
 
-def _peers(homes: list[Path], port: int) -> str:
+def peer_addresses(homes: list[Path], port: int) -> str:
+    """The nodes' addresses as `persistent_peers` takes them."""
+
     def peer_id(home: Path) -> str:
         done = subprocess.run(
             [program_path("cometbft"), "show-node-id", "--home", home], capture_output=True, text=True, check=True
@@ -71,7 +75,8 @@ def _wait_for_height(rpc: str, height: int, seconds: float) -> None:
     raise TimeoutError(f"{rpc} did not reach height {height} in {seconds:.0f} s")
 
 
-def _start(stack: ExitStack, command: list[str], log: Path) -> int:
+def start_process(stack: ExitStack, command: list[str], log: Path) -> int:
+    """Start a process that ends with the stack; its id."""
     out = stack.enter_context(log.open("w"))
     process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
 
@@ -120,17 +125,17 @@ def run_testnet(
     )
     homes = [directory / f"node{i}" for i in range(validators)]
     document = json.dumps(genesis(json.loads((homes[0] / "config" / "genesis.json").read_text())))
-    peers = _peers(homes, port)
+    peers = peer_addresses(homes, port)
     rpcs = [f"http://127.0.0.1:{port + 10 * i + 1}" for i in range(validators)]
     pids: dict[str, list[int]] = {"app": [], "engine": []}
     with ExitStack() as stack:
         for index, home in enumerate(homes):
             (home / "config" / "genesis.json").write_text(document)
-            _configure(home, index, port, peers, proxy_app(home), timeout_commit)
+            configure(home, index, port, peers, proxy_app(home), timeout_commit)
             prepare(index, home)
             if app_command:
-                pids["app"].append(_start(stack, app_command(home), home / "app.log"))
-            pids["engine"].append(_start(stack, [cometbft, "start", "--home", str(home)], home / "engine.log"))
+                pids["app"].append(start_process(stack, app_command(home), home / "app.log"))
+            pids["engine"].append(start_process(stack, [cometbft, "start", "--home", str(home)], home / "engine.log"))
         for rpc in rpcs:
             _wait_for_height(rpc, 2, 30)
-        yield Testnet(homes, rpcs, pids)
+        yield Testnet(homes, rpcs, pids, port)

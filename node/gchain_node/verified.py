@@ -14,7 +14,8 @@ from gchain_node.keys.public import load_public_key
 
 __all__ = ["VerifiedTransactions"]
 
-_MAX_BYTES = 64 * 1024 * 1024
+_MAX_BYTES = 32 * 1024 * 1024  # of raw transactions; decoded they take a multiple
+_MAX_ENTRIES = 8192  # above what an engine's mempool holds
 _MAX_KEYS = 4096
 
 
@@ -72,7 +73,7 @@ class VerifiedTransactions:
             return
         self._decoded[signed.hash] = signed
         self._bytes += len(signed.raw)
-        while self._bytes > self._max_bytes:
+        while self._bytes > self._max_bytes or len(self._decoded) > _MAX_ENTRIES:
             oldest = next(iter(self._decoded))
             self._bytes -= len(self._decoded.pop(oldest).raw)
             self._good.discard(oldest)

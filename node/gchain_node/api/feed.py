@@ -17,7 +17,7 @@ from gchain_node.engine.interface import CommittedBlock, CommittedTx
 __all__ = ["BlockFeed"]
 
 _KEEP_BLOCKS: Final = 50
-_KEEP_BYTES: Final = 16 * 1024 * 1024  # of transactions in the blocks kept
+_KEEP_BYTES: Final = 4 * 1024 * 1024  # of transactions in the blocks kept
 
 
 class BlockFeed:
