@@ -17,7 +17,9 @@ __all__ = ["Watching", "WatchingArgs"]
 
 @dataclass(frozen=True)
 class WatchingArgs:
-    """`home`: the region that also records what has none. `recorded`: the regions to record configuration in; a region has one recorder, and another stack may hold it."""
+    """`home`: the region that also records what has none. `recorded`: the regions to record configuration in; a region
+    has one recorder, and another stack may hold it.
+    """
 
     owner: str
     account: str

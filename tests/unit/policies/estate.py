@@ -289,7 +289,9 @@ def _channels(cloud: Cloud) -> Iterator[Leak]:
     yield "RES-068", f"{region}/EventTarget/default/rule-0/far"
     sns, sqs = cloud.client("sns", region), cloud.client("sqs", region)
     topic = sns.create_topic(Name="to-a-mailbox")["TopicArn"]
-    mailbox = sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="someone@mail.example", ReturnSubscriptionArn=True)
+    mailbox = sns.subscribe(
+        TopicArn=topic, Protocol="email", Endpoint="someone@mail.example", ReturnSubscriptionArn=True
+    )
     yield "RES-069", f"{region}/TopicSubscription/{topic}/{mailbox['SubscriptionArn'].rpartition(':')[2]}"
     stranger = {
         "Effect": "Allow",

@@ -110,7 +110,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 @cache
 def _parsed(path: Path) -> dict[str, Any]:
-    return yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
+    return yaml.safe_load(path.read_text()) or {}
 
 
 def _urn(kind: str, name: str) -> str:
