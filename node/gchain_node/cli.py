@@ -25,6 +25,8 @@ _COMMANDS = {
     "receipt": ("gchain_node.ledger_cli:receipt_app", "receipts: fetch"),
     "verify": ("gchain_node.proof.cli:verify", "verify a receipt offline"),
     "export": ("gchain_node.export_cli:export_command", "blocks with all that `gchain audit` needs, in one file"),
+    "log": ("gchain_node.tlog.cli:app", "the transparency log: checkpoint, cosign"),
+    "witness": ("gchain_node.witness.cli:app", "a witness of logs, for a body outside the consortium: run, key"),
     "genesis": ("gchain_node.genesis_cli:app", "genesis: build, check, digest, sign"),
     "contribution": ("gchain_node.contribution_cli:app", "a member's signed contribution to genesis"),
     "officer": ("gchain_node.officer_cli:app", "an officer's key and approvals"),

@@ -111,6 +111,12 @@ def listening(application: Starlette) -> Iterator[httpx.Client]:
     thread.join(timeout=30)
 
 
+@pytest.fixture(name="listening")
+def listening_fixture() -> Any:
+    """For tests with a server of their own."""
+    return listening
+
+
 @pytest.fixture
 def limit() -> RateLimit:
     return RateLimit(1000, 1000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +15,14 @@ from gchain_node.proof import merkle
 from gchain_node.proof.receipt import verify_receipt
 from gchain_node.proof.trust import Trust
 from gchain_node.tlog.checkpoint import Checkpoint, verify_checkpoint
+from gchain_node.tlog.cosigning import cosigned_by, hand_in
 from gchain_node.tlog.entries import Entry, unbundle
 from gchain_node.tlog.note import Note, VerifierKey
 from gchain_node.tlog.signing import cosign, cosigner_key
 from gchain_node.tlog.tiles import TilePath
+from gchain_node.witness.cli import witness_application
+from gchain_node.witness.memory import WitnessMemory
+from gchain_node.witness.witness import Witness
 
 Served = Any  # of conftest.py, which pytest does not let tests import
 
@@ -153,3 +158,19 @@ def test_a_cosigned_checkpoint_that_does_not_hold_is_not_taken(served: Served, d
     assert answer.status_code == 422, answer.text
     assert served.status.post("/v1/log/cosigned", content=str(good)).status_code == 405
     assert served.status.get("/v1/log/cosigned").status_code == 404
+
+
+def test_a_witness_that_follows_the_log_stands_behind_its_receipts(
+    served: Served, tmp_path: Path, listening: Any
+) -> None:
+    """Over HTTP from node to witness and back, twice: the second time with a consistency proof."""
+    known = {"gchain/gchain-dev": [VerifierKey.parse(key) for key in summary(served)["keys"]]}
+    memory = WitnessMemory(tmp_path / "witness")
+    witness = Witness("witness.example", served.witness, known, memory, lambda: int(time.time()))
+    with listening(witness_application(witness)) as client:
+        for record in ("one", "two"):
+            hash_ = served.commit(record)["hash"]
+            hand_in(served.api, cosigned_by(served.api, [client]))
+            proven = verify_receipt(served.api.get(f"/v1/receipts/{hash_}").json(), witnessing(served))
+            assert [name for name, _ in proven.witnesses] == ["witness.example"]
+    memory.close()

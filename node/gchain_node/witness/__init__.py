@@ -1,0 +1,1 @@
+"""A witness of logs (C2SP tlog-witness): a small process of a body outside the consortium."""
