@@ -23,6 +23,7 @@ from gchain.sandbox.cloud import (
     network_acls,
     network_interfaces,
     security_group_rules,
+    snapshot_block,
     table_exports,
 )
 from gchain.sandbox.cloud.changes import ChangeCounter
@@ -48,6 +49,7 @@ EXTENSIONS = (
     network_acls,
     network_interfaces,
     security_group_rules,
+    snapshot_block,
     table_exports,
 )
 

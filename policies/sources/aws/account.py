@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import json
 import threading
 from collections.abc import Iterator
 from functools import cached_property
@@ -59,6 +60,7 @@ class Account:
                 made = self._session.client(  # type: ignore[call-overload]
                     service, region_name=region, endpoint_url=self._endpoint, config=_SETTINGS
                 )
+                made.meta.events.register("after-call", _refuse_broken_json)
                 if self._endpoint:
                     made.meta.events.register("before-sign.s3-control", self._without_account_host)
                 self._clients[service, region] = made
@@ -91,6 +93,16 @@ class Account:
         )
 
 
+def _refuse_broken_json(model: Any, http_response: Any, **_: Any) -> None:
+    """The SDK takes a body that is not JSON, or none at all, for an answer that lists nothing."""
+    if http_response.status_code >= 300 or model.service_model.metadata["protocol"] not in ("json", "rest-json"):
+        return
+    try:
+        json.loads(http_response.content)
+    except ValueError:
+        raise SourceError(f"{model.name}: the answer is not whole") from None
+
+
 def open_session(credentials: Path, region: str) -> boto3.Session:
     """A session with the keys of one credentials file and nothing of the process's own environment.
 
@@ -119,4 +131,6 @@ def error_code(error: Exception) -> str:
     """A short name for why a call failed, without request details."""
     if isinstance(error, ClientError):
         return str(error.response.get("Error", {}).get("Code") or type(error).__name__)
+    if isinstance(error, SourceError):
+        return str(error)
     return type(error).__name__ if isinstance(error, BotoCoreError) else f"unexpected {type(error).__name__}"

@@ -210,6 +210,7 @@ def _far_away(cloud: Cloud) -> Iterator[Leak]:
     volume = cloud.client("ec2", "us-west-2").create_volume(AvailabilityZone="us-west-2a", Size=8, Encrypted=True)
     yield "RES-001", f"us-west-2/Volume/{volume['VolumeId']}"
     yield "RES-003", f"us-west-2/Volume/{volume['VolumeId']}"
+    yield "HRD-001", "ebs/us-west-2"
     copy = cloud.client("ec2", "us-west-2").create_snapshot(
         VolumeId=volume["VolumeId"], Description="[Copied snap-0a1b2c3d from eu-central-1]"
     )["SnapshotId"]
@@ -241,6 +242,7 @@ def _stores(cloud: Cloud) -> Iterator[Leak]:
     secrets = cloud.client("secretsmanager", near)
     secret = secrets.create_secret(Name="copied", SecretString="x", AddReplicaRegions=[{"Region": _FAR}])["ARN"]
     yield "RES-045", f"{near}/Secret/{secret}"
+    yield "RES-045", f"{_FAR}/Secret/{secret.replace(near, _FAR)}"  # where the copy lists itself again
     yield "RES-001", f"{_FAR}/Secret/{secret.replace(near, _FAR)}"
     snapshots = cloud.client("ec2", near)
     volume = snapshots.create_volume(AvailabilityZone=f"{near}a", Size=8, Encrypted=True, KmsKeyId=key)["VolumeId"]
