@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter as Counts
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -49,8 +50,8 @@ class Metrics:
 
     def count_block(self, block: CommittedBlock) -> None:
         self._blocks.inc()
-        for tx in block.txs:
-            self._txs.labels(code=str(tx.result.code)).inc()
+        for code, count in Counts(tx.result.code for tx in block.txs).items():
+            self._txs.labels(code=str(code)).inc(count)
 
     def count_request(self, method: str, status: int, seconds: float) -> None:
         known = method if method in {"GET", "HEAD", "POST"} else "other"

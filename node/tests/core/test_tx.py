@@ -143,3 +143,33 @@ def test_what_is_not_a_transaction_has_a_stable_code(name: str) -> None:
         tx.decode(raw)
     assert caught.value.code is code
     assert str(caught.value)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.binary(max_size=40) | st.text(max_size=40),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=30), inner, max_size=6),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=200)
+@given(VALUES)
+def test_the_encoding_is_the_one_that_the_codec_calls_canonical_and_reads_back(value: Any) -> None:
+    raw = cbor.encode(value)
+    assert raw == cbor2.dumps(value, canonical=True)
+    assert cbor.decode(raw) == value
+    assert cbor.plain(raw) == value
+
+
+@settings(max_examples=200)
+@given(st.dictionaries(st.text(max_size=30), st.integers(0, 3), min_size=2, max_size=6), st.randoms())
+def test_a_map_in_another_order_is_refused(value: dict[str, int], shuffler: Any) -> None:
+    keys = list(value)
+    shuffler.shuffle(keys)
+    raw = cbor2.dumps({key: value[key] for key in keys})
+    if raw == cbor.encode(value):
+        assert cbor.decode(raw) == value
+        return
+    with pytest.raises(TransactionError) as caught:
+        cbor.decode(raw)
+    assert caught.value.code is Code.NOT_CANONICAL

@@ -86,11 +86,6 @@ class FrameReader:
                 return
             self._buffer += received
 
-    @property
-    def has_message(self) -> bool:
-        """Whether a further complete message has been received already."""
-        return self._span() is not None
-
     def _take(self) -> bytes | None:
         """Cut one complete message off the buffer; None when there is none yet."""
         span = self._span()

@@ -129,7 +129,7 @@ class AbciServer:
 
 
 class _Conversation:
-    """One connection: reads requests, collects answers, writes them when a Flush asks or nothing more is waiting."""
+    """One connection: reads requests, collects answers, writes them when a Flush asks or they have become many."""
 
     def __init__(self, connection: socket.socket, handler: Handler, max_frame: int) -> None:
         self._connection = connection
@@ -161,7 +161,7 @@ class _Conversation:
             self._collect(abci.Response(echo=abci.ResponseEcho(message=request.echo.message)))
         else:
             self._collect(self._handler(request))
-        if not self._reader.has_message or len(self._answers) > _WRITE_THRESHOLD:
+        if len(self._answers) > _WRITE_THRESHOLD:  # otherwise at the next Flush, as CometBFT's own server does
             self._write()
 
     def _collect(self, response: abci.Response) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Iterator
 
@@ -67,11 +68,22 @@ def test_a_length_over_the_limit_is_refused_before_the_message_is_read(
         FrameReader(right, max_frame=100).read()
 
 
-def test_a_reader_knows_whether_a_further_message_is_complete(ends: tuple[socket.socket, socket.socket]) -> None:
+def test_what_has_arrived_is_taken_off_the_socket_while_earlier_messages_are_answered(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    """An engine that waits for room in the socket spins on a timer."""
     left, right = ends
-    left.sendall(encode_frame(b"one") + encode_frame(b"two") + encode_frame(b"three")[:2])
+    left.setblocking(False)
+    right.settimeout(None)
+    sent = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            left.send(encode_frame(bytes(4000)))
+            sent += 1
     reader = FrameReader(right)
-    assert reader.read() == b"one"
-    assert reader.has_message
-    assert reader.read() == b"two"
-    assert not reader.has_message
+    for _ in range(17):
+        assert reader.read() is not None
+    with pytest.raises(BlockingIOError):
+        right.recv(1, socket.MSG_DONTWAIT)
+    assert sent > 17, "messages are left to answer"
+    assert left.send(b"x") == 1, "there is room again"

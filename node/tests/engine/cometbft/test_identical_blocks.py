@@ -10,8 +10,8 @@ import pytest
 
 from gchain_node import genesis
 from gchain_node.app import APP_VERSION
-from gchain_node.engine.embedded.assembly import EMPTY_COMMIT, Chain, block_id, consensus_hash
-from gchain_node.proof.block import BlockId, ValidatorSet
+from gchain_node.engine.embedded.assembly import Chain, block_id, consensus_hash
+from gchain_node.proof.block import EMPTY_COMMIT, BlockId, ValidatorSet
 from gchain_node.proof.light import LightBlock, Trusted, verify_light_block, verify_step
 from gchain_node.proof.rpc_json import commit_from_json, header_from_json, validators_from_json
 
