@@ -24,6 +24,7 @@ from gchain_node import tx
 from gchain_node.codes import TABLE, Code
 from gchain_node.errors import ApiError, TransactionError, VerificationError
 from gchain_node.proof.receipt import verify_receipt
+from gchain_node.proof.saved import save_state
 from gchain_node.proof.signed_header import verify_signed_header
 from gchain_node.proof.state import StateProof
 from gchain_node.proof.trust import Trust
@@ -228,6 +229,14 @@ def _query(path: str, *, prove: bool, trust: Trust | None = None) -> _Steps[Quer
     return QueryAnswer(path, value, height, proof, proven=True)
 
 
+def _saved_proof(path: str) -> _Steps[dict[str, Any]]:
+    body = _json((yield from _get(f"/v1/query/{path}", prove=1)))
+    proof = _checked_proof(path, _bytes(body, "value_cbor"), _bytes(body, "proof"))
+    header = _Call("GET", f"/v1/headers/{int(body['header'])}", {}, timeout=60)
+    signed = _json((yield from _repeat(header, also=_NOT_YET)))
+    return save_state(path, int(body["height"]), proof, signed)
+
+
 def _checked_proof(path: str, value: bytes, encoded: bytes) -> StateProof:
     proof = StateProof.decode(encoded)
     if proof.key != path.encode() or (proof.value or b"") != value:
@@ -321,6 +330,17 @@ class Client:
         """The receipt, verified if the client has `trust`; otherwise as the node gave it."""
         return self._carry_out(_receipt(hash_, self._trust))
 
+    def saved_proof(self, path: str) -> dict[str, Any]:
+        """What proves a value, or its absence, offline: `gchain_node.proof.saved.verify_state` reads it."""
+        return self._carry_out(_saved_proof(path))
+
+    def raw(self, path: str) -> bytes:
+        """The bytes of a read that answers no JSON, such as a COSE receipt. Raises `ApiError`."""
+        answer = self._carry_out(_get(path))
+        if answer.status_code != 200:
+            _json(answer)
+        return answer.content
+
     def get(self, path: str) -> dict[str, Any]:
         """Any read of the API that answers JSON, such as `/v1/status`."""
         return _json(self._carry_out(_get(path)))
@@ -399,6 +419,9 @@ class AsyncClient:
 
     async def receipt(self, hash_: bytes) -> dict[str, Any]:
         return await self._carry_out(_receipt(hash_, self._trust))
+
+    async def saved_proof(self, path: str) -> dict[str, Any]:
+        return await self._carry_out(_saved_proof(path))
 
     async def get(self, path: str) -> dict[str, Any]:
         return _json(await self._carry_out(_get(path)))

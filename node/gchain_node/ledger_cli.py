@@ -79,12 +79,15 @@ def query_command(
     ca: CaOption = None,
     trust: TrustOption = None,
     prove: Annotated[bool, typer.Option("--prove", help="Ask for the proof as well.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Save the proof here; `gchain-node verify` reads it.")] = None,
 ) -> None:
     """A value of the ledger's state; with --trust it is proven, and refused if the proof does not hold."""
     from gchain_node.api.rendering import base64url, json_value
 
     with _connect(url, ca, trust) as client:
-        answer = client.query(path, prove=prove or trust is not None)
+        answer = client.query(path, prove=prove or trust is not None or out is not None)
+        if out is not None:
+            out.write_text(json.dumps(client.saved_proof(path), indent=2) + "\n")
     document = {"path": path, "height": answer.height, "value": json_value(answer.value)}
     if answer.proven:
         document["proven"] = True
@@ -143,6 +146,20 @@ def show(hash_: HashArgument, url: UrlOption = _URL, ca: CaOption = None) -> Non
 @receipt_app.callback()
 def _receipt() -> None:
     """Receipts: what proves a transaction without the node."""
+
+
+@receipt_app.command("cose")
+def cose(
+    hash_: HashArgument,
+    out: Annotated[Path, typer.Option("--out", help="The file to write.")],
+    url: UrlOption = _URL,
+    ca: CaOption = None,
+) -> None:
+    """Fetch a transaction's COSE receipt (RFC 9942); `gchain-node verify` says what it proves."""
+    with _connect(url, ca) as client:
+        raw = client.raw(f"/v1/receipts/{_hash(hash_).hex()}/cose")
+    out.write_bytes(raw)
+    print(f"COSE receipt written to {out}")
 
 
 @receipt_app.command("fetch")

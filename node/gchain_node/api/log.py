@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from gchain_node.api.answers import Refusal
+from gchain_node.api.reads import hash_of
 from gchain_node.api.rendering import base64url
 from gchain_node.api.view import LedgerView
 from gchain_node.errors import ConfigurationError, KeyAccessError, VerificationError
@@ -38,6 +39,7 @@ def log_routes(view: LedgerView) -> list[BaseRoute]:
         Route("/v1/log", log.summary),
         Route("/v1/log/consistency", log.consistency),
         Route("/v1/log/cosigned", log.cosigned, methods=["GET"]),
+        Route("/v1/receipts/{hash}/cose", log.cose_receipt),
     ]
 
 
@@ -66,6 +68,16 @@ class LogReads:
         kind = "application/octet-stream"
         caching = _IMMUTABLE if path.width == WIDTH else "public, max-age=3600"
         return Response(data, media_type=kind, headers={"Cache-Control": caching})
+
+    async def cose_receipt(self, request: Request) -> Response:
+        """The transaction's entry in the log, proven in the form of RFC 9942."""
+        hash_ = hash_of(request)
+        found = await to_thread.run_sync(self._view.transaction, hash_)
+        if found is None:
+            raise Refusal(404, f"no block that this node keeps has transaction {hash_.hex()}")
+        raw = await _run(lambda: self._log.cose_receipt(found.height, found.index))
+        headers = {"Content-Disposition": f'attachment; filename="receipt-{hash_.hex()[:16]}.cose"'}
+        return Response(raw, media_type="application/cose", headers=headers)
 
     async def summary(self, request: Request) -> Response:
         return JSONResponse(await _run(self._summary))

@@ -14,6 +14,8 @@ from typing import Any
 import cbor2
 
 from gchain_node.errors import ConfigurationError, KeyAccessError, VerificationError
+from gchain_node.keys.public import key_id
+from gchain_node.proof.cose_receipt import make_cose_receipt
 from gchain_node.proof.logged import log_section
 from gchain_node.proof.merkle import leaf_hash
 from gchain_node.store import Store
@@ -139,6 +141,17 @@ class TransparencyLog:
         except (VerificationError, ConfigurationError, KeyAccessError) as error:
             _log.info("the receipt of %d/%d goes without its place in the log: %s", height, index, error)
             return None
+
+    def cose_receipt(self, height: int, index: int) -> bytes:
+        """A COSE receipt of a transaction's entry, for the log as it is now.
+
+        Raises as `checkpoint`, and `VerificationError` where this node lacks the entries.
+        """
+        head, place = self.head(), self.place(height, index)
+        path, (entry,) = self.tree.inclusion(place, head.size), self._store.log.entries(place, place + 1)
+        with self._lock:
+            key = self._signer()
+        return make_cose_receipt(entry, place, head.size, path, head.root(), key_id(key.public_key), self.sign)
 
     def sign(self, message: bytes) -> bytes:
         """A signature of the receipt key: 64 bytes. Raises as `checkpoint`."""

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from gchain_node.client import Client
 from gchain_node.errors import VerificationError
 from gchain_node.proof import merkle
 from gchain_node.proof.receipt import verify_receipt
+from gchain_node.proof.saved import verify_cose, verify_state
 from gchain_node.proof.trust import Trust
 from gchain_node.tlog.checkpoint import Checkpoint, verify_checkpoint
 from gchain_node.tlog.cosigning import cosigned_by, hand_in
@@ -140,6 +142,40 @@ def test_a_checkpoint_in_the_trust_file_serves_a_receipt_that_has_none(served: S
     assert verify_receipt(receipt, Trust.from_json(document)).witnesses != ()
     with pytest.raises(VerificationError, match="neither"):
         verify_receipt(receipt, trust)
+
+
+def test_a_cose_receipt_is_verified_offline_by_the_trust_file(served: Served, tmp_path: Path) -> None:
+    raw = served.signed("cose")
+    hash_ = served.submit(raw, wait=1).json()["hash"]
+    receipt = served.status.get(f"/v1/receipts/{hash_}/cose").content
+    sentence, document = verify_cose(receipt, served.trust, raw)
+    assert (document["transaction"], document["signer"], document["code"]) == (hash_, "dev", 0)
+    assert "this is dev's word" in sentence
+    with pytest.raises(VerificationError, match="not of the one given"):
+        verify_cose(receipt, served.trust, raw + b"x")
+    stranger = json.loads(json.dumps(served.trust.to_json())) | {"log_keys": []}
+    with pytest.raises(VerificationError, match="names no log key"):
+        verify_cose(receipt, Trust.from_json(stranger), raw)
+    assert served.status.get(f"/v1/receipts/{'00' * 32}/cose").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["records/kept", "records/never", "members/dev", "log"])
+def test_a_saved_proof_of_a_value_or_of_its_absence_is_verified_offline(served: Served, path: str) -> None:
+    served.commit("kept")
+    with Client(str(served.status.base_url)) as client:
+        saved = client.saved_proof(path)
+    sentence, document = verify_state(saved, served.trust)
+    assert document["path"] == path
+    assert ("is absent" in sentence) == (path == "records/never") == (document["value"] is None)
+    for change in ({"path": "records/other"}, {"height": saved["height"] + 5}, {"chain_id": "x"}, {"version": 2}):
+        with pytest.raises(VerificationError):
+            verify_state(saved | change, served.trust)
+    proof = bytearray(raw64(saved["proof"]))
+    for place in range(0, len(proof), 7):
+        proof[place] ^= 1
+        with pytest.raises(VerificationError):
+            verify_state(saved | {"proof": base64.urlsafe_b64encode(proof).decode()}, served.trust)
+        proof[place] ^= 1
 
 
 @pytest.mark.parametrize("damage", ["witness", "log", "other", "none"])
