@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gchain_node.errors import CorruptStateError
 from gchain_node.rows import shown
 from gchain_node.store import Store
+from gchain_node.tlog.checking import verify_log
 from gchain_node.tree import Tree
 
 __all__ = ["IntegrityReport", "verify_store"]
@@ -21,11 +22,12 @@ class IntegrityReport:
     app_hash: bytes
     keys: int
     pages: int
+    log_entries: int = 0
 
     def __str__(self) -> str:
         return (
             f"height {self.height}, app hash {self.app_hash.hex()}: {self.keys} keys and {self.pages} pages "
-            "of the tree agree"
+            f"of the tree agree, and {self.log_entries} entries of the log"
         )
 
 
@@ -48,7 +50,7 @@ def verify_store(store: Store) -> IntegrityReport:
     for path in sorted(pages.keys() - visited):
         raise _damaged(store, f"table page, row {shown(path)}: no page above names it")
     keys = _check_values(store, leaves)
-    return IntegrityReport(store.height, store.app_hash, keys, len(pages))
+    return IntegrityReport(store.height, store.app_hash, keys, len(pages), verify_log(store))
 
 
 def _check_values(store: Store, leaves: dict[bytes, bytes]) -> int:
