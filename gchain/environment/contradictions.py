@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv4Network
 from itertools import combinations
 from typing import Literal
 
@@ -33,6 +34,10 @@ def contradictions(zone: Zone, consortium: Consortium, settings: StackSettings) 
         *_zone_accounts(zone, consortium),
         *_operators(zone, consortium),
         *_external_buckets(zone),
+        *_servers(zone),
+        *_mirrors(zone),
+        *_receivers(zone),
+        *_vpn_networks(zone),
         *_unique_names(consortium),
         *_convenor(consortium),
         *_jurisdictions(zone, consortium),
@@ -138,6 +143,44 @@ def _external_buckets(zone: Zone) -> Iterator[Finding]:
     for bucket, region in zone.external_buckets.items():
         if zone.region(region) is None:
             yield _zone(f"region {region!r} is not in the zone", "external_buckets", bucket)
+
+
+def _servers(zone: Zone) -> Iterator[Finding]:
+    """Name and time servers are the VPC's own (link-local) or stand in the zone's networks."""
+    for key, addresses in (("dns_servers", zone.dns_servers), ("ntp_servers", zone.ntp_servers)):
+        for index, address in enumerate(addresses):
+            if not (address.is_link_local or any(address in network for network in zone.egress_cidrs)):
+                yield _zone(f"{address} is neither link-local nor in egress_cidrs", key, index)
+
+
+def _mirrors(zone: Zone) -> Iterator[Finding]:
+    """A mirror answers by a name of the zone or from the network of shared services."""
+    for index, mirror in enumerate(zone.mirrors):
+        host = mirror.url.partition("://")[2].partition("/")[0].partition(":")[0]
+        if not (host.endswith(f".{zone.domain}") or _is_in(host, zone.services_cidr)):
+            message = f"{host} is neither a name of {zone.domain} nor in services_cidr ({zone.services_cidr})"
+            yield _zone(message, "mirrors", index, "url")
+
+
+def _is_in(host: str, network: IPv4Network) -> bool:
+    try:
+        return IPv4Address(host) in network
+    except ValueError:
+        return False
+
+
+def _receivers(zone: Zone) -> Iterator[Finding]:
+    """An anchor may receive a salted hash and nothing else, so it cannot receive telemetry or alarms as well."""
+    for index, anchor in enumerate(zone.anchors):
+        if anchor in (*zone.telemetry_endpoints, *zone.notification_endpoints):
+            yield _zone(f"{anchor} may receive hashes only, and is listed to receive more", "anchors", index)
+
+
+def _vpn_networks(zone: Zone) -> Iterator[Finding]:
+    """A site has a few public addresses; a wide block would let a tunnel end anywhere."""
+    for index, network in enumerate(zone.vpn_networks):
+        if network.prefixlen < 24:
+            yield _zone(f"{network} is wider than /24: name the public addresses of the site", "vpn_networks", index)
 
 
 def _unique_names(consortium: Consortium) -> Iterator[Finding]:
