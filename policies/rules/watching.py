@@ -86,8 +86,8 @@ _WATCHERS = {
 @HRD_018.whole(*sorted(CLOUD_STAGES))
 def every_region_is_watched(at: Context) -> Iterator[Verdict]:
     here = at.graph.types & {*_WATCHERS, "aws:ec2/vpc:Vpc"}
-    if not here and at.stage is not Stage.LIVE:
-        return  # a stack that neither runs anything nor watches: the member's own stack does
+    if at.stage is not Stage.LIVE and (not here or at.member == "foundation"):
+        return  # a stack that runs nothing: the member's own stack watches the account
     for region in at.zone.regions:
         faults = []
         for kind, name in _WATCHERS.items():
