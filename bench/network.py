@@ -115,7 +115,7 @@ def run_testnet(
         genesis: what to change in the genesis document that CometBFT made.
 
     Raises:
-        TimeoutError: the network made no second block within 30 s.
+        TimeoutError: the network made no second block within two minutes.
     """
     cometbft = str(program_path("cometbft"))
     subprocess.run(
@@ -137,5 +137,5 @@ def run_testnet(
                 pids["app"].append(start_process(stack, app_command(home), home / "app.log"))
             pids["engine"].append(start_process(stack, [cometbft, "start", "--home", str(home)], home / "engine.log"))
         for rpc in rpcs:
-            _wait_for_height(rpc, 2, 30)
+            _wait_for_height(rpc, 2, 120)
         yield Testnet(homes, rpcs, pids, port)
