@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from gchain_node.errors import NotEnoughTrustError, VerificationError
+from gchain_node.proof.block import ValidatorSet
 from gchain_node.proof.light import LightBlock, Trusted, verify_step
+from gchain_node.proof.light_client import LightClient, Provider
 from gchain_node.proof.rpc_json import commit_from_json, header_from_json, parse_time, validators_from_json
 
 CASES = Path(__file__).parent.parent / "cases" / "light_client"
@@ -71,3 +73,44 @@ def test_a_jump_is_judged_as_the_engines_client_judges_it(case: dict[str, Any]) 
         level=level,
     )
     assert verdict == ONE_STEP[case["expected"]["one_step"]]
+
+
+def provider(blocks: list[dict[str, Any]]) -> Provider:
+    known = {int(block["signed_header"]["header"]["height"]): block for block in blocks}
+
+    def provide(height: int) -> tuple[LightBlock, ValidatorSet]:
+        block = known[height]
+        return light_block(block), validators_from_json(block["next_validator_set"]["validators"])
+
+    return provide
+
+
+def client(case: dict[str, Any]) -> LightClient:
+    options = case["trust_options"]
+    primary = provider(case["primary"]["light_blocks"])
+    return LightClient(
+        chain_id=case["chain_id"],
+        primary=primary,
+        witnesses=[primary if "same_as_primary" in w else provider(w["light_blocks"]) for w in case["witnesses"]],
+        period_ns=int(options["period"]),
+        drift_ns=int(case["max_clock_drift"]),
+        level=Fraction(int(options["trust_level"]["numerator"]), int(options["trust_level"]["denominator"])),
+    )
+
+
+@pytest.mark.parametrize("case", SKIPPING, ids=lambda case: case["id"])
+def test_a_light_client_ends_where_the_engines_own_client_ends(case: dict[str, Any]) -> None:
+    options, now = case["trust_options"], parse_time(case["now"])
+    light = client(case)
+    known = light.trust(int(options["height"]), bytes.fromhex(options["hash"]))
+    if case["expected"]["result"] == "verified":
+        found = light.verify(known, int(case["height_to_verify"]), now)
+        assert found.header.hash().hex().upper() == case["expected"]["hash"]
+    else:
+        with pytest.raises(VerificationError):
+            light.verify(known, int(case["height_to_verify"]), now)
+
+
+def test_a_light_client_begins_with_no_other_header_than_the_one_trusted() -> None:
+    with pytest.raises(VerificationError, match="another is trusted"):
+        client(SKIPPING[0]).trust(1, bytes(32))
