@@ -162,6 +162,15 @@ def cose(
     print(f"COSE receipt written to {out}")
 
 
+@receipt_app.command("tlog-proof")
+def tlog_proof(hash_: HashArgument, url: UrlOption = _URL, ca: CaOption = None) -> None:
+    """Print a transaction's place in the log as a C2SP tlog-proof, for other tools."""
+    from gchain_node.tlog.proof_file import TlogProof
+
+    with _connect(url, ca) as client:
+        print(TlogProof.of_receipt(client.receipt(_hash(hash_))["log"]), end="")
+
+
 @receipt_app.command("fetch")
 def fetch(
     hash_: HashArgument,

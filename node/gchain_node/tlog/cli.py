@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +11,9 @@ from typing import Annotated
 import httpx
 import typer
 
-from gchain_node.errors import ConfigurationError
+from gchain_node.errors import ConfigurationError, VerificationError
 from gchain_node.tlog.cosigning import cosigned_by, hand_in
+from gchain_node.tlog.policy import Policy
 
 __all__ = ["app"]
 
@@ -35,21 +37,34 @@ def checkpoint_command(url: UrlOption = _URL, ca: CaOption = None) -> None:
 
 @app.command("cosign")
 def cosign_command(
-    witness: Annotated[list[str], typer.Option(help="Address of a witness; may be given several times.")],
+    policy: Annotated[Path, typer.Option(help="Witness policy (C2SP tlog-policy): witnesses, addresses, quorum.")],
     url: UrlOption = _URL,
     ca: CaOption = None,
     out: Annotated[Path | None, typer.Option(help="Write the cosigned checkpoint to this file.")] = None,
     keep: Annotated[bool, typer.Option("--hand-in/--keep", help="Give it to the node, which must know them.")] = True,
 ) -> None:
-    """Bring the node's checkpoint to witnesses and collect their cosignatures."""
+    """Bring the node's checkpoint to the witnesses of a policy and collect their cosignatures, which must be enough."""
+    known = _policy(policy)
+    addresses = [witness.url for witness in known.witnesses.values() if witness.url]
     with ExitStack() as stack:
         node = stack.enter_context(_client(url, ca))
-        note = cosigned_by(node, [stack.enter_context(_client(address, None)) for address in witness])
+        witnesses = [stack.enter_context(_client(address, None)) for address in addresses]
+        note = cosigned_by(node, witnesses, lambda error: print(error, file=sys.stderr))
+        signed = {entry.key for entry in note.verify([witness.key for witness in known.witnesses.values()])}
+        if not known.satisfied(signed):
+            raise VerificationError(f"{len(signed)} witnesses cosigned, which is less than the quorum of {policy}")
         if keep:
             hand_in(node, note)
     if out is not None:
         out.write_text(str(note))
     print(note, end="")
+
+
+def _policy(path: Path) -> Policy:
+    try:
+        return Policy.parse(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"--policy {path}: {error}") from error
 
 
 def _client(url: str, ca: Path | None) -> httpx.Client:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 
-from gchain_node.errors import ApiError, VerificationError
+from gchain_node.errors import ApiError, NodeError, VerificationError
 from gchain_node.tlog.checkpoint import Checkpoint
 from gchain_node.tlog.note import Note, NoteSignature
 from gchain_node.witness.witness import Request
@@ -17,8 +18,13 @@ __all__ = ["cosigned_by", "hand_in"]
 _ATTEMPTS = 3
 
 
-def cosigned_by(node: httpx.Client, witnesses: list[httpx.Client]) -> Note:
-    """The node's checkpoint with the cosignatures of all `witnesses` (clients of their base addresses).
+def cosigned_by(
+    node: httpx.Client, witnesses: list[httpx.Client], on_problem: Callable[[NodeError], None] | None = None
+) -> Note:
+    """The node's checkpoint with the cosignatures of `witnesses` (clients of their base addresses).
+
+    Args:
+        on_problem: told of a witness that gives none; without it that is an error.
 
     Raises:
         ApiError: the node or a witness does not answer, or refuses.
@@ -26,7 +32,14 @@ def cosigned_by(node: httpx.Client, witnesses: list[httpx.Client]) -> Note:
     """
     note = Note.parse(_text(node, "GET", "/checkpoint"))
     size = Checkpoint.parse(note.text).size
-    lines = [_ask(node, witness, note, size) for witness in witnesses]
+    lines = []
+    for witness in witnesses:
+        try:
+            lines.append(_ask(node, witness, note, size))
+        except (ApiError, VerificationError) as error:
+            if on_problem is None:
+                raise
+            on_problem(error)
     return Note(note.text, (*note.signatures, *lines))
 
 

@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gchain_node.client import Client
 from gchain_node.errors import VerificationError
+from gchain_node.keys.file_key import FileKey
 from gchain_node.proof import merkle
 from gchain_node.proof.receipt import verify_receipt
 from gchain_node.proof.saved import verify_cose, verify_state
 from gchain_node.proof.trust import Trust
 from gchain_node.tlog.checkpoint import Checkpoint, verify_checkpoint
+from gchain_node.tlog.cli import cosign_command
 from gchain_node.tlog.cosigning import cosigned_by, hand_in
 from gchain_node.tlog.entries import Entry, unbundle
 from gchain_node.tlog.note import Note, VerifierKey
@@ -209,4 +212,30 @@ def test_a_witness_that_follows_the_log_stands_behind_its_receipts(
             hand_in(served.api, cosigned_by(served.api, [client]))
             proven = verify_receipt(served.api.get(f"/v1/receipts/{hash_}").json(), witnessing(served))
             assert [name for name, _ in proven.witnesses] == ["witness.example"]
+    memory.close()
+
+
+def test_a_policys_quorum_decides_whether_enough_witnesses_cosigned(
+    served: Served, tmp_path: Path, listening: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = {"gchain/gchain-dev": [VerifierKey.parse(key) for key in summary(served)["keys"]]}
+    memory, policy = WitnessMemory(tmp_path / "witness"), tmp_path / "policy"
+    witness = Witness("witness.example", served.witness, known, memory, lambda: int(time.time()))
+    own, away = cosigner_key("witness.example", served.witness.public_key), FileKey(Ed25519PrivateKey.generate())
+    served.commit("by-policy")
+    with listening(witness_application(witness)) as client:
+        lines = [
+            f"witness here {own} {client.base_url}",
+            f"witness away {cosigner_key('away.example', away.public_key)} http://127.0.0.1:9",
+            "group both {} here away",
+            "quorum both",
+        ]
+        policy.write_text("\n".join(lines).format("all"))
+        with pytest.raises(VerificationError, match="less than the quorum"):
+            cosign_command(policy, url=str(served.api.base_url))
+        assert served.status.get("/v1/log/cosigned").status_code == 404
+        policy.write_text("\n".join(lines).format("any"))
+        cosign_command(policy, url=str(served.api.base_url), keep=True)
+    assert "127.0.0.1:9" in capsys.readouterr().err
+    assert "witness.example" in served.status.get("/v1/log/cosigned").text
     memory.close()

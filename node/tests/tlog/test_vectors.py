@@ -15,6 +15,8 @@ from gchain_node.proof import merkle
 from gchain_node.tlog.checkpoint import Checkpoint, verify_checkpoint
 from gchain_node.tlog.entries import bundle, unbundle
 from gchain_node.tlog.note import ED25519, Note, VerifierKey
+from gchain_node.tlog.policy import Policy
+from gchain_node.tlog.proof_file import TlogProof
 from gchain_node.tlog.tiles import TilePath
 
 CASES = Path(__file__).parent.parent / "cases" / "checkpoint"
@@ -103,3 +105,28 @@ def test_a_checkpoint_and_inclusion_proof_of_rekor_are_judged_as_published(case:
         path = [base64.b64decode(step) for step in case["inclusion_path"]]
         leaf = merkle.leaf_hash(base64.b64decode(case["leaf_data"]))
         merkle.verify_inclusion(leaf, int(case["leaf_index"]), checkpoint.size, path, checkpoint.root)
+
+
+@pytest.mark.parametrize("case", cases("witness_policies.json"))
+def test_a_witness_policy_is_read_or_refused_as_published(case: dict[str, Any]) -> None:
+    with judged(case["expected"] == "valid"):
+        policy = Policy.parse(case["policy"])
+        assert policy.quorum is not None
+        group = policy.groups[policy.quorum]
+        assert (group.threshold, len(group.members)) == (case["quorum"]["threshold"], case["quorum"]["members"])
+        keys = [witness.key for witness in policy.witnesses.values()]
+        assert policy.satisfied(keys[: group.threshold])
+        assert not policy.satisfied(keys[: group.threshold - 1])
+
+
+@pytest.mark.parametrize("case", cases("tlog_proofs.json"))
+def test_a_tlog_proof_is_read_or_refused_as_published(case: dict[str, Any]) -> None:
+    with judged(case["expected"] == "valid"):
+        proof = TlogProof.parse(case["proof"])
+        assert str(proof) == case["proof"]
+        assert {
+            "index": str(proof.index),
+            "hashes": [base64.b64encode(hash_).decode() for hash_ in proof.hashes],
+            "extra": None if proof.extra is None else base64.b64encode(proof.extra).decode(),
+            "checkpoint": proof.checkpoint,
+        } == case["fields"]
