@@ -23,7 +23,7 @@ _COMMANDS = {
     "status": ("gchain.status:status", "what is running, with live data"),
     "up": ("gchain.stacks.cli:up", "`pulumi up` of one member with the policy pack"),
     "stack": ("gchain.stacks.cli:app", "Pulumi stacks: preview, refresh, destroy, outputs, facts"),
-    "host": ("gchain.hosts.cli:app", "configure hosts: site, start, facts, backup, restore"),
+    "host": ("gchain.hosts.cli:app", "configure hosts: site, start, facts, gate, backup, restore"),
     "consortium": ("gchain.consortium.cli:app", "genesis, approvals, go-live, records"),
     "check": ("policies.check:check", "judge one member's estate against the rules (exit code for CI)"),
     "report": ("policies.reports.cli:app", "policy reports: member, merge, verify, html"),

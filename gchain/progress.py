@@ -91,7 +91,7 @@ def _failure(stage: Stage, log: StageLog, error: Exception, resume: str) -> Stag
     parts.append(f"  whole log: {log.path}")
     advice = f"{remedy}; then " if remedy else ""
     failed = StageFailedError("\n".join(parts), remedy=f"{advice}resume with: {resume}")
-    failed.exit_code = error.exit_code if isinstance(error, GchainError) else 1
+    failed.exit_code = getattr(error, "exit_code", 1)
     return failed
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
 
@@ -16,15 +17,17 @@ from gchain.environment import Environment, load
 from gchain.sandbox.sandbox import Sandbox
 from gchain.workspace import Workspace, workspace_of
 
-__all__ = ["collect", "show", "status"]
+__all__ = ["collect", "show", "status", "wide_console"]
 
 _VERSION = 1
+_WIDTH = 150
 
 
 def collect(environment: Environment, workspace: Workspace) -> dict[str, Any]:
     """The state of everything, read live: `{version, environment, consortium, sandbox, nodes, verdict, report}`.
 
-    `nodes` has `{member, host, name, status_url, api_url, answers, height, phase, app_hash, power, peers, tls_until}`;
+    `nodes` has `{member, host, name, status_url, api_url, answers, height, phase, app_hash, power, peers, tls_until,
+    gate}`;
     of a node that does not answer only the first six. Fields are added, never renamed, within a version.
     """
     known = nodes(environment, workspace)
@@ -64,6 +67,7 @@ def _node(node: Node) -> dict[str, Any]:
         "power": power.get(node.member, 0),
         "peers": len(status["peers"]),
         "tls_until": status["tls"]["not_after"],
+        "gate": status["compliance"].get(node.member),
     }
 
 
@@ -83,10 +87,26 @@ def _verdict(workspace: Workspace) -> dict[str, Any] | None:
         return None
 
 
+def wide_console() -> Console:
+    """For tables: as wide as the terminal, and wide enough for them where the output goes to a file or a pipe."""
+    return Console(soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH)
+
+
 def show(found: dict[str, Any], console: Console) -> None:
     """The same for a person."""
     table = Table(title=f"{found['consortium']} ({found['environment']})", title_justify="left")
-    for heading in ("agency", "host", "address", "phase", "height", "power", "peers", "TLS until", "status page"):
+    for heading in (
+        "agency",
+        "host",
+        "address",
+        "phase",
+        "height",
+        "power",
+        "peers",
+        "gate",
+        "TLS until",
+        "status page",
+    ):
         table.add_column(heading, overflow="fold")
     addresses = {host["name"]: host["address"] for host in (found["sandbox"] or {}).get("hosts", [])}
     for node in found["nodes"]:
@@ -104,8 +124,9 @@ def show(found: dict[str, Any], console: Console) -> None:
 
 def _row(node: dict[str, Any], address: str) -> list[str]:
     if not node["answers"]:
-        return [node["member"], node["host"], address, "no answer", "", "", "", "", node["status_url"]]
-    live = [node["phase"], str(node["height"]), str(node["power"]), str(node["peers"]), node["tls_until"] or ""]
+        return [node["member"], node["host"], address, "no answer", "", "", "", "", "", node["status_url"]]
+    gate = (node["gate"] or {}).get("verdict", "")
+    live = [node["phase"], str(node["height"]), str(node["power"]), str(node["peers"]), gate, node["tls_until"] or ""]
     return [node["member"], node["host"], address, *live, node["status_url"]]
 
 
@@ -126,6 +147,6 @@ def status(
     if as_json:
         print(json.dumps(found, indent=2))
     else:
-        show(found, Console(soft_wrap=True))
+        show(found, wide_console())
     if not all(node["answers"] for node in found["nodes"]):
         raise typer.Exit(1)

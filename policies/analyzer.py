@@ -15,6 +15,7 @@ from pulumi.runtime.proto import analyzer_pb2_grpc, plugin_pb2
 
 from gchain import __version__
 from gchain.errors import GchainError
+from gchain_node.errors import NodeError
 from policies.graph import Resource
 from policies.outcomes import Severity, Stage
 from policies.pack import Answer, PackSession
@@ -48,7 +49,7 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
     def ConfigureStack(self, request: Any, context: grpc.ServicerContext) -> Any:
         try:
             self._session = self._make_session(request.stack, dict(request.config), request.dry_run)
-        except GchainError as error:
+        except (GchainError, NodeError) as error:
             remedy = f" ({error.remedy})" if error.remedy else ""
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"zone policy: {error}{remedy}")
         return pb.AnalyzerStackConfigureResponse()

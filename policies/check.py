@@ -28,7 +28,7 @@ from gchain.stacks.site import FOUNDATION, Site, site
 from gchain.workspace import REPOSITORY, Workspace, workspace_of
 from policies import drift
 from policies.engine import evaluate
-from policies.errors import SourceError
+from policies.errors import PolicyError, SourceError
 from policies.graph import Graph
 from policies.officers import Officers
 from policies.outcomes import Finding, Outcome, Stage
@@ -153,7 +153,7 @@ def _run(
     progress(f"{subject.member}: {stage}")
     try:
         graph, coverage = source(subject)
-    except GchainError as error:
+    except (GchainError, PolicyError) as error:
         return StageResult(stage, ran=False, reason=str(error))
     findings = evaluate(graph, subject.zone, stage, now=subject.now, member=subject.member)
     return StageResult(stage, True, findings, coverage)

@@ -1,6 +1,6 @@
 """Errors of the policies that a user can cause.
 
-GchainError
+NodeError
 └── PolicyError
     ├── SourceError     a stage's input is missing, truncated, stale or of something else
     ├── WaiverError     a waiver is expired, over-broad, unsigned or names an unknown rule
@@ -9,12 +9,12 @@ GchainError
 
 from __future__ import annotations
 
-from gchain.errors import GchainError
+from gchain_node.errors import NodeError
 
 __all__ = ["PolicyError", "ReportError", "SourceError", "WaiverError"]
 
 
-class PolicyError(GchainError):
+class PolicyError(NodeError):
     exit_code = 8
 
 

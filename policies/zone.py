@@ -5,12 +5,14 @@ Built from an environment's `zone.yaml` and `consortium.yaml`; rules never see t
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gchain.environment import Environment
+if TYPE_CHECKING:
+    from gchain.environment import Environment
 
 __all__ = ["ValidatorSeat", "ZonePolicy"]
 
@@ -131,6 +133,13 @@ class ZonePolicy:
                 for h in m.validators
             ),
         )
+
+    def as_mapping(self) -> dict[str, Any]:
+        """The zone as plain data, for a host's own gate; `from_mapping` reads it back."""
+        plain = dataclasses.asdict(self)
+        plain["networks"] = [str(network) for network in self.networks]
+        plain["tags"] = {key: sorted(values) for key, values in self.tags.items()}
+        return {key: sorted(value) if isinstance(value, frozenset) else value for key, value in plain.items()}
 
     @classmethod
     def from_mapping(cls, raw: Mapping[str, Any]) -> ZonePolicy:

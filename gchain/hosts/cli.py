@@ -87,6 +87,12 @@ def facts(member: MemberOption, environment: EnvironmentOption = "sandbox", sand
 
 
 @app.command()
+def gate(member: MemberOption, environment: EnvironmentOption = "sandbox", sandbox: SandboxOption = "default") -> None:
+    """Give the hosts' own gate the zone and waivers of now, judge the hosts and record the verdict on the ledger."""
+    _run("gate", environment, sandbox, member, {})
+
+
+@app.command()
 def backup(
     member: MemberOption, environment: EnvironmentOption = "sandbox", sandbox: SandboxOption = "default"
 ) -> None:

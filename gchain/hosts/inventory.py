@@ -14,6 +14,7 @@ from gchain.environment import Environment
 from gchain.errors import ConfigurationError
 from gchain.hosts.wheelhouse import Wheelhouse
 from gchain.workspace import Workspace
+from policies.zone import ZonePolicy
 
 __all__ = ["Inventory", "describe", "read_outputs"]
 
@@ -114,6 +115,16 @@ def _shared(
         "gchain_backups": str(directory.root / "backups"),
         "gchain_officers_file": str(directory.officer / "officers.json"),
         "gchain_mirror_key": _mirror_key(workspace),
+        "gchain_gate": _gate(environment, directory.evidence, outputs),
+    }
+
+
+def _gate(environment: Environment, evidence: Path, outputs: dict[str, Any]) -> dict[str, Any]:
+    """What a host's own gate judges by: the zone, the places of the member's hosts, the waivers of its officers."""
+    return {
+        "zone": ZonePolicy.of(environment).as_mapping(),
+        "hosts": [{"instance_id": h["instance_id"], "availability_zone": h["az"]} for h in outputs["hosts"]],
+        "waivers": [json.loads(path.read_text()) for path in sorted((evidence / "waivers").glob("*.dsse.json"))],
     }
 
 

@@ -1,7 +1,7 @@
 """The wheelhouse: everything that hosts install, in one directory that is named after what it holds.
 
-`$GCHAIN_CACHE/wheelhouse/<digest>/` has the node's wheel, the wheels of `requirements/node.txt`, `requirements.txt`
-with a hash for each, the engine's binary and `SHA256SUMS`. `<digest>` is the SHA-256 of `SHA256SUMS`: a host that was
+`$GCHAIN_CACHE/wheelhouse/<digest>/` has the wheels of the node and of the rules, those of `requirements/hosts.txt`,
+`requirements.txt` with a hash for each, the engine's binary and `SHA256SUMS`. `<digest>` is the SHA-256 of `SHA256SUMS`: a host that was
 told the digest takes nothing else from the mirror. The directory is made beside its place and renamed, so half of one
 never has a name.
 """
@@ -29,6 +29,8 @@ __all__ = ["Wheelhouse", "build", "current", "pin", "pinned"]
 Progress = Callable[[str], None]
 
 _SUMS = "SHA256SUMS"
+_REQUIREMENTS = REPOSITORY / "requirements" / "hosts.txt"
+_POLICIES = REPOSITORY / "policies"
 _PYTHON = "3.11"
 _PLATFORMS = ("manylinux_2_34_x86_64", "manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 """What Debian 12 (glibc 2.36) can load."""
@@ -137,11 +139,12 @@ def _pointer(root: Path) -> Path:
 
 
 def _sources_digest() -> str:
-    """What the wheelhouse is made from: the node's sources, its locked requirements, the engine's binary."""
+    """What it is made from: the sources of node and rules, their locked requirements, the engine's binary."""
     node = REPOSITORY / "node"
     files = [path for path in node.rglob("*") if path.is_file() and _is_source(path.relative_to(node))]
     digest = hashlib.sha256(_PYTHON.encode())
-    for path in [*sorted(files), REPOSITORY / "requirements" / "node.txt", program_path("cometbft")]:
+    files += [path for path in _POLICIES.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    for path in [*sorted(files), _REQUIREMENTS, program_path("cometbft")]:
         digest.update(f"{path.name}\0{path.stat().st_mode & 0o111}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:32]
@@ -153,22 +156,31 @@ def _is_source(path: Path) -> bool:
 
 
 def _fill(draft: Path, root: Path, progress: Progress) -> None:
-    progress("wheelhouse: building the node's wheel")
-    _build_wheel(draft)
-    progress("wheelhouse: fetching what the node depends on")
+    progress("wheelhouse: building the wheels of node and rules")
+    with _copied(draft, REPOSITORY / "node", ".") as source:
+        _build_wheel(draft, source)
+    with _copied(draft, _POLICIES, "policies") as source:
+        (source / "policies" / "pyproject.toml").rename(source / "pyproject.toml")
+        _build_wheel(draft, source)
+    progress("wheelhouse: fetching what they depend on")
     _download(draft, root / ".pip-cache")
     shutil.copyfile(program_path("cometbft"), draft / "cometbft")
     _write_requirements(draft)
 
 
-def _build_wheel(draft: Path) -> None:
-    """Build from a copy, so that the checkout is not written to and concurrent builds do not meet."""
+@contextmanager
+def _copied(draft: Path, package: Path, place: str) -> Iterator[Path]:
+    """A copy to build from, so that the checkout is not written to and concurrent builds do not meet."""
     scratch = draft / ".source"
     ignore = shutil.ignore_patterns("__pycache__", "*.egg-info", "build", "dist", "tests")
-    shutil.copytree(REPOSITORY / "node", scratch, ignore=ignore)
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(draft), str(scratch)]
-    _run(command, {"SOURCE_DATE_EPOCH": "1767225600"})
+    shutil.copytree(package, scratch / place, ignore=ignore)
+    yield scratch
     shutil.rmtree(scratch)
+
+
+def _build_wheel(draft: Path, source: Path) -> None:
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(draft), str(source)]
+    _run(command, {"SOURCE_DATE_EPOCH": "1767225600"})
 
 
 def _download(draft: Path, pip_cache: Path) -> None:
@@ -176,7 +188,7 @@ def _download(draft: Path, pip_cache: Path) -> None:
     command = [
         *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"),
         *("--only-binary", ":all:", "--python-version", _PYTHON, *platforms, "--require-hashes"),
-        *("--requirement", str(REPOSITORY / "requirements" / "node.txt"), "--dest", str(draft)),
+        *("--requirement", str(_REQUIREMENTS), "--dest", str(draft)),
         *("--cache-dir", str(pip_cache)),
     ]
     _run(command, {})

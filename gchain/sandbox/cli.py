@@ -7,7 +7,6 @@ import os
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from gchain.environment import load
 from gchain.errors import SandboxError
@@ -17,7 +16,7 @@ from gchain.sandbox.opening import FIRST_RECORD, ledger_stages, opening_stages
 from gchain.sandbox.rollout import Rollout, infrastructure_stages
 from gchain.sandbox.sandbox import Sandbox
 from gchain.stacks import stack_file
-from gchain.status import collect, show
+from gchain.status import collect, show, wide_console
 from gchain.toolchain import install
 from gchain.workspace import cache_directory
 
@@ -47,7 +46,7 @@ def up(name: _Name = "default") -> None:
         run_stages(rollout.sandbox.workspace, stages, resume=resume)
     workspace = rollout.sandbox.workspace
     print()
-    show(collect(rollout.environment, workspace), Console(soft_wrap=True))
+    show(collect(rollout.environment, workspace), wide_console())
     receipt = workspace.receipts / f"{FIRST_RECORD}.json"
     print(f"receipt       verify it: gchain verify {receipt} --trust {workspace.trust}")
 

@@ -45,6 +45,7 @@ def opening_stages(rollout: Rollout) -> list[Stage]:
         Stage("consortium report", partial(_consortium_report, rollout)),
         Stage("go-live", partial(_go_live, rollout)),
         Stage("first record", partial(_first_record, rollout)),
+        Stage("gate on hosts", partial(_gate, rollout)),
     ]
 
 
@@ -135,6 +136,14 @@ def _go_live(rollout: Rollout, log: StageLog) -> str:
             remedy=f"read {workspace.public / 'consortium-report.html'}, mend or waive what it names, and run again",
         )
     return f"live at height {outcome.height}"
+
+
+def _gate(rollout: Rollout, log: StageLog) -> str:
+    """Every host judges itself and its member's key records the verdict; the timer goes on from here."""
+    _play(rollout, "gate", log)
+    node = nodes(rollout.environment, rollout.sandbox.workspace)[0]
+    found = node.status()["compliance"]
+    return ", ".join(f"{name} {entry['verdict']}" for name, entry in sorted(found.items()))
 
 
 def _first_record(rollout: Rollout, log: StageLog) -> str:

@@ -12,8 +12,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-
 from gchain_node.keys import cometbft_address, load_public_key
 from policies.errors import SourceError
 from policies.graph import Graph
@@ -32,6 +30,8 @@ def load(path: Path, member: str, *, now: datetime | None = None) -> dict[str, A
     Raises:
         SourceError: it is missing, not of this shape, of another member, stale, or from the future.
     """
+    import jsonschema  # a host's own gate judges without it
+
     remedy = f"run `gchain host facts` for {member}"
     try:
         facts: dict[str, Any] = json.loads(path.read_text())

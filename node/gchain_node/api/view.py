@@ -23,6 +23,7 @@ from gchain_node.app import App
 from gchain_node.engine.interface import CommittedBlock, CommittedTx, Engine, Network
 from gchain_node.errors import EngineError, VerificationError
 from gchain_node.messages import QueryResult
+from gchain_node.modules.compliance import standing
 from gchain_node.proof.rpc_json import text_time
 from gchain_node.proof.state import StateProof
 from gchain_node.tlog.log import TransparencyLog
@@ -200,6 +201,7 @@ class LedgerView:
             "validators": validators,
             "voting_power": _voting_power([v.power for v in network.validators] if network else []),
             "members": [_member(member) for member in members],
+            "compliance": {m["name"]: self._standing(m["name"], info.last_block_height) for m in members},
             "peers": [
                 {"id": peer.id, "address": peer.address, "member": names.of_peer(peer.id)}
                 for peer in (network.peers if network else ())
@@ -211,6 +213,11 @@ class LedgerView:
     def leaf_not_after(self) -> dt.datetime | None:
         """When the API's certificate ends; None without TLS, or before there is one."""
         return self.leaf.not_after if self.leaf is not None else None
+
+    def _standing(self, member: str, height: int) -> dict[str, str]:
+        """What the member's own hosts have recorded of themselves."""
+        verdict, why = standing(self.state(f"compliance/members/{member}"), height)
+        return {"verdict": verdict, "why": why}
 
     def _tls(self) -> dict[str, Any]:
         not_after = self.leaf_not_after()
