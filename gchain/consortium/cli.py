@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gchain.consortium import genesis, golive, records
-from gchain.consortium.ledger import Node, nodes
-from gchain.consortium.officers import make_officers
+from gchain.consortium import genesis, golive, records, zone_cli
+from gchain.consortium.ledger import Node, nodes, open_client
+from gchain.consortium.officers import make_officers, officer_key
 from gchain.consortium.trust import write_trust
 from gchain.environment import Environment, load
 from gchain.errors import ConsortiumError
 from gchain.workspace import Workspace, workspace_of
+from gchain_node.modules.compliance import KINDS, VERDICTS
 
 __all__ = ["app"]
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
+app.add_typer(zone_cli.app, name="zone")
 
 _Environment = Annotated[str, typer.Option("--environment", "-e", help="name of the environment")]
 _Sandbox = Annotated[str, typer.Option("--name", help="name of the sandbox (environment sandbox only)")]
@@ -82,6 +85,29 @@ def go_live(environment: _Environment = "sandbox", name: _Sandbox = "default") -
     if outcome.code != 0:
         raise ConsortiumError(f"the ledger refused to open: code {outcome.code}: {outcome.log}")
     print(f"live at height {outcome.height}")
+
+
+@app.command()
+def anchor(
+    member: _Member,
+    report: Annotated[Path, typer.Argument(help="the report's file; its SHA-256 goes on the ledger, nothing else")],
+    kind: Annotated[str, typer.Option(help=f"one of {', '.join(KINDS)}")] = "consortium-report",
+    verdict: Annotated[str, typer.Option(help=f"one of {', '.join(VERDICTS)}")] = "pass",
+    environment: _Environment = "sandbox",
+    name: _Sandbox = "default",
+) -> None:
+    """Put a report's digest on the ledger under an officer's signature, so that nobody can exchange it later."""
+    loaded, workspace = _open(environment, name)
+    try:
+        digest = hashlib.sha256(report.read_bytes()).digest()
+    except OSError as error:
+        raise ConsortiumError(f"{report}: {error.strerror}") from error
+    node, args = _node(loaded, workspace, member), {"kind": kind, "digest": digest, "verdict": verdict}
+    with officer_key(workspace, loaded.member(member)) as (signer, key), open_client(workspace, node) as client:
+        outcome = client.transact("compliance", "anchor", args, key=key, signer=signer)
+    if outcome.code != 0:
+        raise ConsortiumError(f"the ledger refused: code {outcome.code}: {outcome.log}")
+    print(f"{digest.hex()} anchored at height {outcome.height}")
 
 
 @app.command()

@@ -1,9 +1,9 @@
 """The wheelhouse: everything that hosts install, in one directory that is named after what it holds.
 
 `$GCHAIN_CACHE/wheelhouse/<digest>/` has the wheels of the node and of the rules, those of `requirements/hosts.txt`,
-`requirements.txt` with a hash for each, the engine's binary and `SHA256SUMS`. `<digest>` is the SHA-256 of `SHA256SUMS`: a host that was
-told the digest takes nothing else from the mirror. The directory is made beside its place and renamed, so half of one
-never has a name.
+`requirements.txt` with a hash for each, the engine's binary and `SHA256SUMS`. `<digest>` is the SHA-256 of
+`SHA256SUMS`: a host that was told the digest takes nothing else from the mirror. The directory is made beside its place
+and renamed, so half of one never has a name.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ _out = Console()
 _Environment = Annotated[str, typer.Option("--environment", "-e", help="name of the environment")]
 _Sandbox = Annotated[str, typer.Option("--name", help="name of the sandbox (environment sandbox only)")]
 _Member = Annotated[str, typer.Option("--member", "-m", help="the member whose estate to judge")]
+_Zone = Annotated[str | None, typer.Option(help="the zone that the reports are of, where it is not that of genesis")]
 
 
 def envelopes(workspace: Workspace) -> dict[str, dict[str, Any]]:
@@ -46,16 +47,16 @@ def genesis(workspace: Workspace) -> dict[str, Any]:
     return document
 
 
-def merge_reports(workspace: Workspace) -> dict[str, Any]:
+def merge_reports(workspace: Workspace, zone_digest: str | None = None) -> dict[str, Any]:
     """Merge the signed member reports; write `consortium-report.json` and `.html` among the public files."""
-    document = merging.merge(envelopes(workspace), genesis(workspace))
+    document = merging.merge(envelopes(workspace), genesis(workspace), zone_digest=zone_digest)
     workspace.public.mkdir(parents=True, exist_ok=True)
     _write(workspace.public / "consortium-report.json", json.dumps(document, indent=1, sort_keys=True) + "\n")
     _write(workspace.public / "consortium-report.html", render(document))
     return document
 
 
-def verify_report(workspace: Workspace) -> dict[str, Any]:
+def verify_report(workspace: Workspace, zone_digest: str | None = None) -> dict[str, Any]:
     """Recompute the consortium report offline from the public files.
 
     Raises:
@@ -66,7 +67,7 @@ def verify_report(workspace: Workspace) -> dict[str, Any]:
         document: dict[str, Any] = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise ReportError(f"{path}: {error}", remedy="merge the member reports: gchain report merge") from error
-    merging.verify(document, envelopes(workspace), genesis(workspace))
+    merging.verify(document, envelopes(workspace), genesis(workspace), zone_digest=zone_digest)
     return document
 
 
@@ -119,17 +120,17 @@ def waive(
 
 
 @app.command()
-def merge(environment: _Environment = "sandbox", name: _Sandbox = "default") -> None:
+def merge(environment: _Environment = "sandbox", name: _Sandbox = "default", zone_digest: _Zone = None) -> None:
     """Merge the signed member reports into the consortium report."""
     environments.load(environment)
-    document = merge_reports(workspace_of(environment, name))
+    document = merge_reports(workspace_of(environment, name), zone_digest)
     _summary(document)
 
 
 @app.command()
-def verify(environment: _Environment = "sandbox", name: _Sandbox = "default") -> None:
+def verify(environment: _Environment = "sandbox", name: _Sandbox = "default", zone_digest: _Zone = None) -> None:
     """Recompute the consortium report offline from the signed member reports and genesis."""
-    document = verify_report(workspace_of(environment, name))
+    document = verify_report(workspace_of(environment, name), zone_digest)
     _out.print(f"the report is the merge of {len(document['members'])} signed member reports")
     _summary(document)
 

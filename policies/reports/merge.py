@@ -27,16 +27,21 @@ _SHOWN = frozenset({Outcome.FAIL, Outcome.ERROR, Outcome.INDETERMINATE, Outcome.
 _BOUND = ("environment", "zone_digest", "rules_digest", "chain_id")
 
 
-def merge(envelopes: Mapping[str, Mapping[str, Any]], genesis: Mapping[str, Any]) -> dict[str, Any]:
+def merge(
+    envelopes: Mapping[str, Mapping[str, Any]], genesis: Mapping[str, Any], *, zone_digest: str | None = None
+) -> dict[str, Any]:
     """The consortium report of the envelopes by member name.
 
-    A member without an envelope is missing from the table, which the verdict counts against it.
+    A member without an envelope is missing from the table, which the verdict counts against it. `zone_digest` names the
+    zone that the reports must be judged by where it is no longer, or not yet, that of genesis (a zone change).
 
     Raises:
         ReportError: an envelope is not signed by an officer of its member, or is of another member, consortium, zone or
             rule set; or a table is not the one that its findings give.
     """
     officers = Officers.of_genesis(genesis)
+    genesis_digest = _prefixed(ledger_genesis.digest(dict(genesis)))
+    genesis = _in_zone(genesis, zone_digest)
     state = genesis["app_state"]
     members = [contribution["payload"]["member"] for contribution in state["contributions"]]
     reports = {name: _open(name, envelopes[name], officers, genesis) for name in members if name in envelopes}
@@ -50,7 +55,7 @@ def merge(envelopes: Mapping[str, Mapping[str, Any]], genesis: Mapping[str, Any]
         "consortium": state["consortium"],
         "environment": state["environment"],
         "chain_id": genesis["chain_id"],
-        "genesis_digest": _prefixed(ledger_genesis.digest(dict(genesis))),
+        "genesis_digest": genesis_digest,
         "zone_digest": state["zone_digest"],
         "rules": _rules(state["rules"]),
         "generated_at": max((report["generated_at"] for report, _ in reports.values()), default=""),
@@ -68,13 +73,25 @@ def merge(envelopes: Mapping[str, Mapping[str, Any]], genesis: Mapping[str, Any]
     }
 
 
-def verify(report: Mapping[str, Any], envelopes: Mapping[str, Mapping[str, Any]], genesis: Mapping[str, Any]) -> None:
+def _in_zone(genesis: Mapping[str, Any], zone_digest: str | None) -> Mapping[str, Any]:
+    if zone_digest is None:
+        return genesis
+    return {**genesis, "app_state": {**genesis["app_state"], "zone_digest": zone_digest}}
+
+
+def verify(
+    report: Mapping[str, Any],
+    envelopes: Mapping[str, Mapping[str, Any]],
+    genesis: Mapping[str, Any],
+    *,
+    zone_digest: str | None = None,
+) -> None:
     """Recompute a consortium report from its member reports and genesis, offline.
 
     Raises:
         ReportError: an envelope does not hold, or the report is not their merge; the message names what differs.
     """
-    expected = merge(envelopes, genesis)
+    expected = merge(envelopes, genesis, zone_digest=zone_digest)
     if canonical_json(expected) != canonical_json(dict(report)):
         differing = sorted(k for k in {*expected, *report} if expected.get(k) != report.get(k))
         raise ReportError(

@@ -122,5 +122,5 @@ def test_the_host_and_the_operator_judge_the_same_facts_alike(tmp_path: Path) ->
 def test_a_configuration_of_another_shape_is_refused_by_name(tmp_path: Path, text: str) -> None:
     path = tmp_path / "gate.json"
     path.write_text(text)
-    with pytest.raises(PolicyError, match="gate.json"):
+    with pytest.raises(PolicyError, match=r"gate\.json"):
         Config.read(path)
