@@ -9,6 +9,7 @@ unknown waiver has no effect and is reported as such.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,7 +25,7 @@ from policies.errors import ReportError, WaiverError
 from policies.officers import Officer, Officers, read_envelope
 from policies.outcomes import Finding, Outcome, Severity
 
-__all__ = ["PAYLOAD_TYPE", "Waiver", "apply", "draft", "load", "sign", "verify"]
+__all__ = ["PAYLOAD_TYPE", "Waiver", "apply", "check_draft", "draft", "load", "read_draft", "sign", "verify"]
 
 PAYLOAD_TYPE = "application/vnd.gchain.waiver+json"
 MAXIMUM_LIFE = timedelta(days=366)
@@ -87,6 +88,32 @@ def draft(
         "created": created.isoformat(),
         "expires": (created + timedelta(days=days)).isoformat(),
     }
+
+
+def read_draft(path: Path, member: str) -> dict[str, Any]:
+    """An unsigned waiver from a file, such as the waiver form makes.
+
+    Raises:
+        WaiverError: it is not one, or would have no effect once it is signed; the message says why.
+    """
+    try:
+        document = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise WaiverError(f"{path}: not a waiver: {error}") from error
+    if not isinstance(document, dict) or set(document) != {"version", *_TEXTS}:
+        raise WaiverError(f"{path}: not a waiver: exactly version, {', '.join(_TEXTS)} are expected")
+    check_draft(document, member)
+    return document
+
+
+def check_draft(document: Mapping[str, Any], member: str) -> None:
+    """Raises `WaiverError` for an unsigned waiver that would have no effect once it is signed."""
+    name = f"waiver of {document['rule']} on {document['resource']}"
+    empty = [key for key in _TEXTS if not isinstance(document[key], str) or not document[key].strip()]
+    if empty:
+        raise WaiverError(f"{name}: {', '.join(empty)} is empty")
+    _check_scope(name, document, member)
+    _check_times(name, document, datetime.now(UTC))
 
 
 def sign(waiver: Mapping[str, Any], *keys: Key) -> dict[str, Any]:

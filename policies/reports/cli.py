@@ -11,15 +11,19 @@ from rich.console import Console
 
 from gchain import environment as environments
 from gchain.workspace import Workspace, workspace_of
-from policies import check, signing, waivers
-from policies.errors import ReportError
+from policies import check, frameworks, signing, waivers
+from policies.errors import ReportError, WaiverError
+from policies.frameworks.component import component_definition
 from policies.officers import read_envelope
+from policies.reports import compare as comparing
+from policies.reports import history, page, rule_pages, schemas
 from policies.reports import merge as merging
-from policies.reports import page
+from policies.reports.formats import FORMATS
 
-__all__ = ["app", "merge_reports", "render", "verify_report"]
+__all__ = ["NEW_FINDINGS", "app", "merge_reports", "read_report", "render", "verify_report"]
 
-app = typer.Typer(help="policy reports: member, merge, verify, html", no_args_is_help=True)
+app = typer.Typer(help="policy reports: make, merge, verify, compare, export, serve; rules", no_args_is_help=True)
+NEW_FINDINGS = 12
 _out = Console()
 
 _Environment = Annotated[str, typer.Option("--environment", "-e", help="name of the environment")]
@@ -47,10 +51,25 @@ def genesis(workspace: Workspace) -> dict[str, Any]:
     return document
 
 
+def read_report(path: Path) -> dict[str, Any]:
+    """A consortium report from a file; its shape is checked, what it says is not (`verify_report` does).
+
+    Raises:
+        ReportError: missing, no JSON, or no consortium report.
+    """
+    try:
+        document = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ReportError(f"{path}: {error}", remedy="merge the member reports: gchain report merge") from error
+    schemas.check_consortium(document, str(path))
+    return dict(document)
+
+
 def merge_reports(workspace: Workspace, zone_digest: str | None = None) -> dict[str, Any]:
     """Merge the signed member reports; write `consortium-report.json` and `.html` among the public files."""
     document = merging.merge(envelopes(workspace), genesis(workspace), zone_digest=zone_digest)
     workspace.public.mkdir(parents=True, exist_ok=True)
+    history.keep(workspace, document)
     _write(workspace.public / "consortium-report.json", json.dumps(document, indent=1, sort_keys=True) + "\n")
     _write(workspace.public / "consortium-report.html", render(document))
     return document
@@ -62,11 +81,7 @@ def verify_report(workspace: Workspace, zone_digest: str | None = None) -> dict[
     Raises:
         ReportError: it is not the merge of the signed member reports.
     """
-    path = workspace.public / "consortium-report.json"
-    try:
-        document: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise ReportError(f"{path}: {error}", remedy="merge the member reports: gchain report merge") from error
+    document = read_report(workspace.public / "consortium-report.json")
     merging.verify(document, envelopes(workspace), genesis(workspace), zone_digest=zone_digest)
     return document
 
@@ -103,17 +118,26 @@ def attest(
 @app.command()
 def waive(
     member: _Member,
-    rule: Annotated[str, typer.Option(help="the rule, such as HRD-011")],
-    resource: Annotated[str, typer.Option(help="exactly one resource, as the finding names it")],
-    reason: Annotated[str, typer.Option(help="why the failure is accepted")],
-    control: Annotated[str, typer.Option(help="what protects instead")],
-    days: Annotated[int, typer.Option(help="how long")],
+    rule: Annotated[str | None, typer.Option(help="the rule, such as HRD-011")] = None,
+    resource: Annotated[str | None, typer.Option(help="exactly one resource, as the finding names it")] = None,
+    reason: Annotated[str | None, typer.Option(help="why the failure is accepted")] = None,
+    control: Annotated[str | None, typer.Option(help="what protects instead")] = None,
+    days: Annotated[int, typer.Option(help="how long")] = 30,
+    file: Annotated[Path | None, typer.Option(help="a draft from the waiver form, instead of the options")] = None,
     officer: Annotated[list[str] | None, typer.Option(help="an officer who signs; may be repeated")] = None,
     environment: _Environment = "sandbox",
     name: _Sandbox = "default",
 ) -> None:
     """Sign, as an officer, a waiver of one rule on one resource."""
-    document = waivers.draft(member, rule, resource, reason=reason, compensating_control=control, days=days)
+    if file is not None:
+        document = waivers.read_draft(file, member)
+    elif rule and resource and reason and control:
+        document = waivers.draft(member, rule, resource, reason=reason, compensating_control=control, days=days)
+    else:
+        raise WaiverError(
+            "a waiver needs --rule, --resource, --reason and --control, or --file",
+            remedy="the waiver form of `gchain report serve` makes the file",
+        )
     loaded, workspace = environments.load(environment), workspace_of(environment, name)
     for path in signing.waive(loaded, workspace, member, [document], officers=officer or ()):
         _out.print(str(path))
@@ -136,12 +160,79 @@ def verify(environment: _Environment = "sandbox", name: _Sandbox = "default", zo
 
 
 @app.command()
+def export(
+    form: Annotated[str, typer.Option("--format", "-f", help=f"one of {', '.join(FORMATS)}")],
+    report: Annotated[Path | None, typer.Argument(help="a consortium report; else that among the public files")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="file; else beside the report")] = None,
+    environment: _Environment = "sandbox",
+    name: _Sandbox = "default",
+) -> None:
+    """Write the consortium report in a form that other tools read."""
+    if form not in FORMATS:
+        raise ReportError(f"there is no format {form!r}", remedy=f"there are {', '.join(FORMATS)}")
+    source = report or workspace_of(environment, name).public / "consortium-report.json"
+    target = output or source.with_suffix(FORMATS[form].suffix)
+    _write(target, FORMATS[form].render(read_report(source)))
+    _out.print(str(target), soft_wrap=True)
+
+
+@app.command()
+def compare(
+    old: Annotated[Path, typer.Argument(help="the older consortium report")],
+    new: Annotated[Path, typer.Argument(help="the newer one")],
+    as_json: Annotated[bool, typer.Option("--json", help="for scripts")] = False,
+) -> None:
+    """What is new, fixed and unchanged between two reports; exit code 12 when something is new."""
+    found = comparing.compare(read_report(old), read_report(new))
+    print(json.dumps(found.as_json(), indent=2) if as_json else comparing.text(found))
+    raise typer.Exit(NEW_FINDINGS if found.new else 0)
+
+
+@app.command()
+def rule(identifier: Annotated[str, typer.Argument(help="the rule, such as RES-040")]) -> None:
+    """Show a rule's page: why, what fails, what passes, the remedy, the controls."""
+    print(rule_pages.page(identifier), end="")
+
+
+@app.command()
+def rules() -> None:
+    """List the catalogue's rules."""
+    print(rule_pages.index(), end="")
+
+
+@app.command()
+def framework(
+    name: Annotated[str | None, typer.Argument(help="a framework; without one they are listed")] = None,
+    oscal: Annotated[bool, typer.Option("--oscal", help="the catalogue as an OSCAL component definition")] = False,
+) -> None:
+    """Show which rules answer which requirement of a framework."""
+    if oscal:
+        print(json.dumps(component_definition(), indent=1))
+    elif name is None:
+        for each in frameworks.names():
+            print(f"{each}  {frameworks.framework(each).title}")
+    else:
+        for requirement in frameworks.framework(name).requirements:
+            print(f"{requirement.id}  {requirement.title}: {', '.join(requirement.rules)}")
+
+
+@app.command()
+def serve(
+    environment: _Environment = "sandbox",
+    name: _Sandbox = "default",
+    port: Annotated[int, typer.Option(help="on 127.0.0.1")] = 8899,
+) -> None:
+    """Serve the officer's pages on this machine: report, comparison, evidence, waiver form. Ctrl-C ends it."""
+    from policies.reports.server import run
+
+    environments.load(environment)
+    run(workspace_of(environment, name), port, lambda text: _out.print(text, soft_wrap=True))
+
+
+@app.command()
 def html(report: Path, output: Annotated[Path | None, typer.Option("--output", "-o")] = None) -> None:
     """Render a consortium report as one HTML file."""
-    try:
-        document = json.loads(report.read_text())
-    except (OSError, ValueError) as error:
-        raise ReportError(f"{report}: {error}") from error
+    document = read_report(report)
     target = output or report.with_suffix(".html")
     _write(target, render(document))
     _out.print(str(target))

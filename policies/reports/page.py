@@ -15,11 +15,12 @@ import jinja2
 
 from policies.catalogue import catalogue, conflicts
 from policies.outcomes import Outcome, worst
+from policies.reports.compare import Comparison
 from policies.rules import RULES
 
-__all__ = ["render"]
+__all__ = ["render", "template"]
 
-_HERE = Path(__file__).parent
+_HERE = Path(__file__).parent / "templates"
 _GROUPS = ("placement", "storage", "keys", "telemetry", "network", "people", "ledger", "hardening", "other")
 _SEVERITIES = ("critical", "high", "medium", "low")
 _WORDS = {
@@ -33,29 +34,34 @@ _WORDS = {
 _SIGNS = {"fail": "✕", "error": "!", "indeterminate": "?", "waived": "~", "pass": "✓", "not-applicable": "–"}
 
 
-def render(report: Mapping[str, Any]) -> str:
-    """The page of a consortium report (`policies.reports.merge.merge`)."""
+def template(name: str, **values: Any) -> str:
+    """A page of this folder's templates, with the words, signs and style that all share."""
+    style = (_HERE / "page.css").read_text()
+    return _environment().get_template(name).render(words=_WORDS, signs=_SIGNS, style=style, **values)
+
+
+def render(report: Mapping[str, Any], *, served: bool = False, changes: Comparison | None = None) -> str:
+    """The page of a consortium report (`policies.reports.merge.merge`).
+
+    `served` adds links to the other pages of `gchain report serve`, `changes` what differs from an earlier report.
+    """
     members = [each["member"] for each in report["members"]]
     rules = _rules(report, members)
-    return (
-        _environment()
-        .get_template("page.html.j2")
-        .render(
-            report=report,
-            members=members,
-            rules=rules,
-            groups=[(name, [r for r in rules if r["group"] == name]) for name in _GROUPS],
-            reasons=_explained(report["verdict"]["reasons"], report["findings"]),
-            warnings=_explained(report["verdict"]["warnings"], report["findings"]),
-            totals=_totals(rules),
-            severities=_SEVERITIES,
-            words=_WORDS,
-            signs=_SIGNS,
-            coverage=[_coverage(each) for each in report["members"]],
-            conflicts=conflicts(),
-            style=(_HERE / "page.css").read_text(),
-            script=(_HERE / "page.js").read_text(),
-        )
+    return template(
+        "page.html.j2",
+        report=report,
+        served=served,
+        changes=changes,
+        members=members,
+        rules=rules,
+        groups=[(name, [r for r in rules if r["group"] == name]) for name in _GROUPS],
+        reasons=_explained(report["verdict"]["reasons"], report["findings"]),
+        warnings=_explained(report["verdict"]["warnings"], report["findings"]),
+        totals=_totals(rules),
+        severities=_SEVERITIES,
+        coverage=[_coverage(each) for each in report["members"]],
+        conflicts=conflicts(),
+        script=(_HERE / "page.js").read_text(),
     )
 
 
