@@ -22,7 +22,7 @@ from gchain_node.api.feed import BlockFeed
 from gchain_node.api.view import LedgerView
 from gchain_node.app import App
 from gchain_node.config import DATABASE
-from gchain_node.dev_service import open_ledger
+from gchain_node.dev_service import collect_rarely, open_ledger
 from gchain_node.development import DevelopmentConsortium
 from gchain_node.engine.embedded.engine import EmbeddedEngine
 from gchain_node.engine.interface import CommittedBlock
@@ -86,6 +86,7 @@ class _Run:
 
 
 def _measure(home: Path, count: int, threads: int) -> EmbeddedResult:
+    collect_rarely()  # as `gchain-node dev` does
     consortium = DevelopmentConsortium.open(home)
     member, run = consortium.members[0], _Run()
     with closing(Store(home / DATABASE)) as store:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from pathlib import Path
 from typing import Final
 
@@ -24,9 +25,10 @@ from gchain_node.store import Store
 from gchain_node.supervisor import Supervisor
 from gchain_node.tlog.log import TransparencyLog
 
-__all__ = ["open_ledger", "run_dev"]
+__all__ = ["collect_rarely", "open_ledger", "run_dev"]
 
 _BLOCKS: Final = "blocks.db"
+_GC_THRESHOLD: Final = 50_000  # new objects
 _OPENING_BLOCKS: Final = 1_000  # for which the approval of go-live holds
 
 
@@ -36,6 +38,7 @@ def run_dev(home: Path, port: int, *, live: bool = True) -> None:
     Raises:
         NodeError: it cannot start, or could not go on.
     """
+    collect_rarely()
     asyncio.run(_run(home, port, live))
 
 
@@ -71,6 +74,12 @@ async def _run(home: Path, port: int, live: bool) -> None:
         print(f"ledger {view.chain_id} ({view.phase()}) at http://127.0.0.1:{listener.port}", flush=True)
         print(f"sign as {member.name!r} with {home / 'members' / member.name / 'member.pem'}", flush=True)
         await Supervisor([listener], view.recall).run()
+
+
+def collect_rarely() -> None:
+    """Look for cycles of garbage less often: blocks make many objects and no cycles."""
+    gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD)
 
 
 def open_ledger(view: LedgerView, engine: EmbeddedEngine, consortium: DevelopmentConsortium) -> None:
