@@ -11,6 +11,8 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import cbor2
+
 from gchain_node import cbor
 from gchain_node.errors import NodeError, VerificationError
 from gchain_node.messages import TxResult
@@ -18,6 +20,7 @@ from gchain_node.messages import TxResult
 __all__ = ["MAX_ENTRY_BYTES", "Entry", "bundle", "entries_of", "unbundle"]
 
 MAX_ENTRY_BYTES = 65_535
+_TX, _DATA = b"\xa5\x62tx\x58\x20", b"\x64data\x58\x20"  # a map of five, and two keys before 32 bytes each
 _FIELDS = {"code", "data", "height", "index", "tx"}
 
 
@@ -36,9 +39,9 @@ class Entry:
         return cls(height, index, hashlib.sha256(raw).digest(), code, hashlib.sha256(data).digest())
 
     def encode(self) -> bytes:
-        return cbor.encode(
-            {"tx": self.tx, "code": self.code, "data": self.data, "index": self.index, "height": self.height}
-        )
+        """The encoding of the map, put together by hand: it is made for every transaction."""
+        code, index, height = cbor2.dumps(self.code), cbor2.dumps(self.index), cbor2.dumps(self.height)
+        return b"".join((_TX, self.tx, b"\x64code", code, _DATA, self.data, b"\x65index", index, b"\x66height", height))
 
     @classmethod
     def decode(cls, raw: bytes) -> Entry:

@@ -6,6 +6,7 @@ import contextlib
 
 import pytest
 
+from gchain_node import cbor
 from gchain_node.errors import VerificationError
 from gchain_node.tlog.entries import Entry, bundle, unbundle
 from gchain_node.tlog.tiles import TilePath
@@ -49,6 +50,7 @@ def test_a_bundle_gives_back_its_entries_and_a_cut_one_is_refused() -> None:
 def test_an_entry_is_read_back_and_any_other_shape_is_refused() -> None:
     entry = Entry.of(7, 2, b"transaction", 0, b"data")
     raw = entry.encode()
+    assert raw == cbor.encode({name: getattr(entry, name) for name in ("code", "data", "height", "index", "tx")})
     assert Entry.decode(raw) == entry
     for place in range(len(raw)):
         changed = bytearray(raw)
