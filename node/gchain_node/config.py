@@ -7,7 +7,7 @@ import ipaddress
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -15,6 +15,7 @@ from gchain_node.errors import ConfigurationError, VerificationError
 from gchain_node.tlog.note import COSIGNATURE, VerifierKey
 
 __all__ = [
+    "ALL_READS",
     "ARCHIVE",
     "COSIGNED",
     "DATABASE",
@@ -26,6 +27,7 @@ __all__ = [
     "Listen",
     "LogConfig",
     "NodeConfig",
+    "ReadGroup",
     "SnapshotsConfig",
     "StorageConfig",
     "load_config",
@@ -33,6 +35,8 @@ __all__ = [
 ]
 
 
+ReadGroup = Literal["status", "state", "blocks", "receipts", "events", "log", "export"]
+ALL_READS: Final[tuple[ReadGroup, ...]] = get_args(ReadGroup)
 DATABASE: Final = "state.db"  # in the node's home
 ARCHIVE: Final = "archive.db"  # likewise
 _LEAST_RETENTION: Final = 10
@@ -130,7 +134,7 @@ class HttpConfig(_Section):
     """`status` is read-only and plain; `api` is TLS, with the leaf and CA bundle that `tls_dir` holds.
 
     `max_body` bounds a request's body in bytes; `submit_rate` is transactions a second that one client address may
-    submit for long, `submit_burst` how many at once.
+    submit for long, `submit_burst` how many at once. `public`: groups of reads that need no client certificate.
     """
 
     status: _ListenText = "0.0.0.0:8080"
@@ -139,6 +143,7 @@ class HttpConfig(_Section):
     max_body: Annotated[int, Field(ge=1024, le=16_777_216)] = 1_048_576
     submit_rate: Annotated[float, Field(gt=0)] = 200.0
     submit_burst: Annotated[int, Field(ge=1)] = 400
+    public: tuple[ReadGroup, ...] = ALL_READS
 
 
 class KeysConfig(_Section):

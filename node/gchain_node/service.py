@@ -101,11 +101,15 @@ async def _run(config: NodeConfig) -> None:
         )
         metrics.watch(view)
         limit, body = RateLimit(config.http.submit_rate, config.http.submit_burst), config.http.max_body
+        public = config.http.public
         light = Light(rpc.forward, RateLimit(*_LIGHT_RATE))
         listeners = [
-            Listener("status", status_application(view, metrics, max_body=body), status_socket),
+            Listener("status", status_application(view, metrics, max_body=body, public=public), status_socket),
             Listener(
-                "api", api_application(view, metrics, limit, leaf=leaf, max_body=body, light=light), api_socket, leaf
+                "api",
+                api_application(view, metrics, limit, leaf=leaf, max_body=body, light=light, public=public),
+                api_socket,
+                leaf,
             ),
         ]
         supervisor = Supervisor(listeners, lambda: _keep_house(view, leaf))

@@ -2,8 +2,9 @@
 
 | route | status | API |
 | --- | --- | --- |
-| pages `/`, `/blocks/<h>`, `/transactions/<hash>`; reads `/v1/...`, `/healthz`, `/readyz` | yes | yes |
-| the log: `/checkpoint`, `/tile/...`, `/v1/log...` | yes | yes |
+| pages and reads of a group in `[http] public` | yes | yes |
+| pages and reads of another group | no | with a client certificate of a registered member |
+| `/v1/codes`, `/openapi.json`, `/healthz`, `/readyz` | yes | yes |
 | `POST /v1/tx`, `POST /v1/log/cosigned` | no | yes |
 | `POST /light` (under CometBFT) | no | yes |
 | `/metrics` | no | with a client certificate of a registered member |
@@ -12,7 +13,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from anyio import to_thread
 from starlette.applications import Starlette
@@ -23,24 +24,31 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gchain_node.api.answers import EXCEPTION_HANDLERS, Refusal
+from gchain_node.api.events import Events
+from gchain_node.api.explorer import Explorer
 from gchain_node.api.export import export_routes
 from gchain_node.api.light import Light
 from gchain_node.api.limits import RateLimit
-from gchain_node.api.log import cosigning_routes, log_routes
+from gchain_node.api.lists import Lists
+from gchain_node.api.log import cose_receipt_routes, cosigning_routes, log_routes
 from gchain_node.api.middleware import Observe, SecurityHeaders
+from gchain_node.api.public import guarded
 from gchain_node.api.reads import Reads
 from gchain_node.api.submission import Submission
 from gchain_node.api.tls import LeafStore
 from gchain_node.api.view import LedgerView
 from gchain_node.api.web import Pages
+from gchain_node.config import ALL_READS, ReadGroup
 from gchain_node.metrics import CONTENT_TYPE, Metrics
 
 __all__ = ["api_application", "status_application"]
 
 
-def status_application(view: LedgerView, metrics: Metrics, *, max_body: int = 1_048_576) -> Starlette:
+def status_application(
+    view: LedgerView, metrics: Metrics, *, max_body: int = 1_048_576, public: Collection[ReadGroup] = ALL_READS
+) -> Starlette:
     """Pages and reads, nothing that changes the ledger."""
-    return _application(_read_routes(view), metrics, max_body)
+    return _application(_read_routes(view, public), metrics, max_body)
 
 
 def api_application(
@@ -51,10 +59,11 @@ def api_application(
     leaf: LeafStore | None = None,
     max_body: int = 1_048_576,
     light: Light | None = None,
+    public: Collection[ReadGroup] = ALL_READS,
 ) -> Starlette:
     """Everything. Without `leaf` (the embedded engine on loopback) nobody has a client certificate."""
     routes = [
-        *_read_routes(view),
+        *_read_routes(view, public),
         *cosigning_routes(view),
         Route("/v1/tx", Submission(view, limit).submit, methods=["POST"]),
         Route("/metrics", _metrics_endpoint(metrics), methods=["GET"]),
@@ -80,22 +89,40 @@ def _application(
     )
 
 
-def _read_routes(view: LedgerView) -> list[BaseRoute]:
-    reads, pages = Reads(view), Pages(view)
+def _read_routes(view: LedgerView, public: Collection[ReadGroup]) -> list[BaseRoute]:
+    """Every read. A new one is a line in its group here and a path in openapi.json."""
+    reads, lists, pages, explorer = Reads(view), Lists(view), Pages(view), Explorer(view)
+    groups: dict[ReadGroup, list[BaseRoute]] = {
+        "status": [Route("/", pages.status), Route("/v1/status", reads.status)],
+        "state": [
+            Route("/members", explorer.members),
+            Route("/members/{name}", explorer.member),
+            Route("/proposals", explorer.proposals),
+            Route("/proposals/{name}", explorer.proposal),
+            Route("/v1/members", lists.members),
+            Route("/v1/members/{name}", lists.member),
+            Route("/v1/proposals", lists.proposals),
+            Route("/v1/proposals/{name}", lists.proposal),
+            Route("/v1/query/{path:path}", reads.query),
+        ],
+        "blocks": [
+            Route("/search", explorer.search),
+            Route("/blocks", explorer.blocks),
+            Route("/blocks/{height:int}", pages.block),
+            Route("/transactions/{hash}", pages.transaction),
+            Route("/v1/tx/{hash}", reads.transaction, methods=["GET"]),
+            Route("/v1/blocks", lists.blocks),
+            Route("/v1/blocks/{height:int}", reads.block),
+            Route("/v1/headers/{height:int}", reads.header),
+        ],
+        "receipts": [Route("/v1/receipts/{hash}", reads.receipt), *cose_receipt_routes(view)],
+        "events": [Route("/v1/events", Events(view).stream)],
+        "log": log_routes(view),
+        "export": export_routes(view),
+    }
     return [
-        Route("/", pages.status),
-        Route("/blocks/{height:int}", pages.block),
-        Route("/transactions/{hash}", pages.transaction),
-        Route("/v1/status", reads.status),
-        Route("/v1/events", reads.events),
+        *guarded(groups, public),
         Route("/v1/codes", reads.codes),
-        Route("/v1/query/{path:path}", reads.query),
-        Route("/v1/tx/{hash}", reads.transaction, methods=["GET"]),
-        Route("/v1/blocks/{height:int}", reads.block),
-        Route("/v1/headers/{height:int}", reads.header),
-        Route("/v1/receipts/{hash}", reads.receipt),
-        *log_routes(view),
-        *export_routes(view),
         Route("/openapi.json", reads.openapi),
         Route("/healthz", reads.health),
         Route("/readyz", reads.ready),

@@ -21,7 +21,7 @@ from gchain_node.tlog.note import MAX_NOTE_BYTES, Note, VerifierKey
 from gchain_node.tlog.signing import log_key
 from gchain_node.tlog.tiles import WIDTH, TilePath
 
-__all__ = ["cosigning_routes", "log_routes"]
+__all__ = ["cose_receipt_routes", "cosigning_routes", "log_routes"]
 
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 T = TypeVar("T")
@@ -29,7 +29,7 @@ _NOTE: Final = "text/plain; charset=utf-8"
 
 
 def log_routes(view: LedgerView) -> list[BaseRoute]:
-    """Routes of the log; all public. None where the node serves no log."""
+    """Routes of the log; none where the node serves no log."""
     if view.log is None:
         return []
     log = LogReads(view, view.log)
@@ -39,8 +39,12 @@ def log_routes(view: LedgerView) -> list[BaseRoute]:
         Route("/v1/log", log.summary),
         Route("/v1/log/consistency", log.consistency),
         Route("/v1/log/cosigned", log.cosigned, methods=["GET"]),
-        Route("/v1/receipts/{hash}/cose", log.cose_receipt),
     ]
+
+
+def cose_receipt_routes(view: LedgerView) -> list[BaseRoute]:
+    """Receipts of the log as COSE; they are readable by whom other receipts are."""
+    return [] if view.log is None else [Route("/v1/receipts/{hash}/cose", LogReads(view, view.log).cose_receipt)]
 
 
 def cosigning_routes(view: LedgerView) -> list[BaseRoute]:

@@ -1,20 +1,20 @@
-"""Reads as JSON: status, queries with proof, transactions, blocks, receipts, live events, health."""
+"""Reads as JSON: status, queries with proof, transactions, blocks, receipts, health."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Any, Final
 
 from anyio import to_thread
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 
 from gchain_node.api.answers import Refusal, status_of_code
+from gchain_node.api.paging import whole_number
 from gchain_node.api.rendering import base64url, cbor_json, code_name, describe_tx, tx_result
 from gchain_node.api.view import LedgerView, Names
 from gchain_node.codes import TABLE, Code
@@ -28,8 +28,6 @@ __all__ = ["Reads", "hash_of"]
 
 _HASH: Final = re.compile(r"(?:0x)?([0-9a-fA-F]{64})")
 _OPENAPI: Final = files("gchain_node.api").joinpath("openapi.json").read_bytes()
-_MAX_STREAMS: Final = 64
-_KEEP_ALIVE: Final = 15.0
 _NEXT_BLOCK: Final = 5.0  # seconds
 _NEXT_BLOCKS: Final = 3
 
@@ -46,19 +44,11 @@ def _flag(request: Request, name: str) -> bool:
     return request.query_params.get(name, "0") in {"1", "true"}
 
 
-def _height(request: Request) -> int:
-    text = request.query_params.get("height", "0")
-    if not re.fullmatch(r"[0-9]{1,18}", text):
-        raise Refusal(400, f"height: expected a whole number, got {text[:40]!r}")
-    return int(text)
-
-
 class Reads:
     """Endpoints over one view; what blocks runs on a thread of the pool."""
 
     def __init__(self, view: LedgerView) -> None:
         self._view = view
-        self._streams = 0
 
     async def status(self, request: Request) -> Response:
         return JSONResponse(await to_thread.run_sync(self._view.status))
@@ -71,7 +61,7 @@ class Reads:
         return JSONResponse({"codes": table})
 
     async def query(self, request: Request) -> Response:
-        path, height, prove = request.path_params["path"], _height(request), _flag(request, "prove")
+        path, height, prove = request.path_params["path"], whole_number(request, "height", 0), _flag(request, "prove")
         result = await to_thread.run_sync(lambda: self._view.query(path, height, prove=prove))
         answer: dict[str, Any] = {
             "path": path,
@@ -165,36 +155,6 @@ class Reads:
         if found is None:
             raise Refusal(404, f"no block that this node keeps has transaction {hash_.hex()}")
         return found
-
-    async def events(self, request: Request) -> Response:
-        if self._streams >= _MAX_STREAMS:
-            raise Refusal(
-                503, f"{_MAX_STREAMS} event streams are open, which is the most", headers={"Retry-After": "5"}
-            )
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(self._stream(), media_type="text/event-stream", headers=headers)
-
-    async def _stream(self) -> AsyncIterator[str]:
-        """Server-sent events (HTML Living Standard, section 9.2): `block` for each block, comments in between."""
-        self._streams += 1
-        try:
-            async with self._view.feed.subscribe() as news:
-                sent = max((block.height for block in self._view.feed.blocks()), default=0)
-                yield f"retry: 3000\nid: {sent}\n\n"
-                while True:
-                    try:
-                        await asyncio.wait_for(news.wait(), _KEEP_ALIVE)
-                    except TimeoutError:
-                        yield ": still here\n\n"
-                        continue
-                    news.clear()
-                    for block in reversed([b for b in self._view.feed.blocks() if b.height > sent]):
-                        sent = block.height
-                        txs = [{"hash": tx.hash.hex(), "code": tx.result.code} for tx in block.txs]
-                        data = {"height": block.height, "time": text_time(block.time_ns), "transactions": txs}
-                        yield f"event: block\nid: {block.height}\ndata: {json.dumps(data)}\n\n"
-        finally:
-            self._streams -= 1
 
     async def openapi(self, request: Request) -> Response:
         return Response(_OPENAPI, media_type="application/json")

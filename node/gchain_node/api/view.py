@@ -28,7 +28,7 @@ from gchain_node.proof.rpc_json import text_time
 from gchain_node.proof.state import StateProof
 from gchain_node.tlog.log import TransparencyLog
 
-__all__ = ["LedgerView", "Names"]
+__all__ = ["LedgerView", "Names", "block_row"]
 
 _NETWORK_AGE: Final = 2.0  # seconds for which the engine's view of itself is used again
 _SHOWN: Final = 10  # blocks, and transactions
@@ -206,7 +206,7 @@ class LedgerView:
                 {"id": peer.id, "address": peer.address, "member": names.of_peer(peer.id)}
                 for peer in (network.peers if network else ())
             ],
-            "blocks": [_block(block, names) for block in latest[:_SHOWN]],
+            "blocks": [block_row(block, names) for block in latest[:_SHOWN]],
             "transactions": _transactions(latest),
         }
 
@@ -256,7 +256,8 @@ def _voting_power(powers: list[int]) -> dict[str, int]:
     return {"total": total, "quorum_above": total * 2 // 3}
 
 
-def _block(block: CommittedBlock, names: Names) -> dict[str, Any]:
+def block_row(block: CommittedBlock, names: Names) -> dict[str, Any]:
+    """A block in lists: height, time, proposer, number of transactions."""
     return {
         "height": block.height,
         "time": text_time(block.time_ns),

@@ -25,7 +25,9 @@ class Pages:
         self._view = view
 
     async def status(self, request: Request) -> Response:
-        return HTMLResponse(await to_thread.run_sync(lambda: render("status.html", status=self._view.status())))
+        return HTMLResponse(
+            await to_thread.run_sync(lambda: render("status.html", status=self._view.status(), here="/"))
+        )
 
     async def block(self, request: Request) -> Response:
         return await to_thread.run_sync(self._block, request.path_params["height"])

@@ -67,7 +67,8 @@ def test_what_a_signer_wrote_is_escaped(served: Any) -> None:
 @pytest.mark.parametrize("width", [1280, 768, 360])
 def test_no_width_makes_a_page_overflow(served: Any, browser: Any, width: int) -> None:
     outcome = served.commit("r1")
-    for path in ("/", f"/blocks/{outcome['height']}", f"/transactions/{outcome['hash']}"):
+    pages = ("/blocks", "/members", "/members/dev", "/proposals")
+    for path in (*pages, "/", f"/blocks/{outcome['height']}", f"/transactions/{outcome['hash']}"):
         browser.open(f"{served.status.base_url}{path}", width)
         assert browser.evaluate("document.documentElement.scrollWidth") <= width, path
     assert browser.refused == []

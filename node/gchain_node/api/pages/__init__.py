@@ -32,11 +32,12 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
         "connect-src 'self'",
         "img-src data:",
         "base-uri 'none'",
-        "form-action 'none'",
+        "form-action 'self'",
         "frame-ancestors 'none'",
     ]
 )
 
+_SECTIONS: Final = (("/", "Overview"), ("/blocks", "Blocks"), ("/members", "Members"), ("/proposals", "Proposals"))
 _PHASES: Final = {
     "forming": "only membership and governance transactions pass",
     "live": "open for business transactions",
@@ -69,6 +70,7 @@ def _environment() -> jinja2.Environment:
     environment.globals.update(
         css=Markup(_CSS),  # noqa: S704 -- files of this package
         js=Markup(_JS),  # noqa: S704 -- the same
+        sections=_SECTIONS,
         share=_share,
         clock=_clock,
         phase_note=lambda phase: _PHASES.get(phase, ""),
