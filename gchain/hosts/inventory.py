@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from gchain.custody.record import KeyRecord
 from gchain.environment import Environment
 from gchain.errors import ConfigurationError
 from gchain.hosts.wheelhouse import Wheelhouse
@@ -115,6 +116,7 @@ def _shared(
         "gchain_backups": str(directory.root / "backups"),
         "gchain_officers_file": str(directory.officer / "officers.json"),
         "gchain_mirror_key": _mirror_key(workspace),
+        "gchain_keys": KeyRecord.read(workspace, member.name).to_variables(),
         "gchain_gate": _gate(environment, directory.evidence, outputs),
     }
 

@@ -128,6 +128,46 @@ def public(uri: UriOption, store: StoreOption = None, user: UserOption = None, a
     _print(report, as_json, report["public_key"])
 
 
+@app.command("prove")
+def prove_possession(
+    uri: UriOption,
+    consortium: Annotated[str, typer.Option(help="Name of the consortium.")],
+    member: Annotated[str, typer.Option(help="The agency whose key it is.")],
+    purpose: Annotated[str, typer.Option(help="validator, member, receipt or officer/NAME.")],
+    store: StoreOption = None,
+    user: UserOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove that the token holds a key: what registers it on the ledger, with its attributes as evidence."""
+    from gchain_node.keys import token
+    from gchain_node.keys.possession import prove
+
+    parsed, pin = _prepare(uri, store, user)
+    evidence = token.attributes(parsed, lambda: pin)
+    key = open_key(str(parsed), pin=pin)
+    pop = prove(key, consortium=consortium, member=member, purpose=purpose)
+    report = {"purpose": purpose, "public_key": encode_public_key(key.public_key), "pop": pop, "attributes": evidence}
+    if key.algorithm != "ES256":
+        report["address"] = cometbft_address(key.public_key).hex()
+    _print(report, as_json, f"{report['public_key']} {pop}")
+
+
+@app.command()
+def destroy(
+    uri: UriOption,
+    public_key: Annotated[str, typer.Option(help="Public key (base64url DER) of the key that must go.")],
+    store: StoreOption = None,
+    user: UserOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Destroy a replaced key in its token, for good; one that is gone already is no error, another one is."""
+    from gchain_node.keys import token
+
+    parsed, pin = _prepare(uri, store, user)
+    report = token.destroy(parsed, lambda: pin, public_key)
+    _print(report, as_json, f"key {parsed.object}: {'destroyed' if report['destroyed'] else 'was not there'}")
+
+
 def _prepare(uri: str, store: Path | None, user: str | None) -> tuple[Pkcs11Uri, str]:
     """The URI, and the PIN read while we may still read it."""
     parsed = Pkcs11Uri.parse(uri)

@@ -29,6 +29,7 @@ __all__ = [
     "MechanismRow",
     "as_key_type",
     "attributes",
+    "destroy",
     "generate",
     "init_token",
     "list_keys",
@@ -210,6 +211,39 @@ def attributes(uri: Pkcs11Uri, pin: PinSource) -> dict[str, Any]:
         token = _token(module, uri)
         with module.log_in(token, pin()) as session:
             return _evidence(session, token, find_object(session, uri, "private"))
+
+
+def destroy(uri: Pkcs11Uri, pin: PinSource, public_key: str) -> dict[str, Any]:
+    """Destroy the key pair named `uri.object` if its public key is `public_key` (base64url DER).
+
+    Returns `{destroyed, label, public_key, remaining}`; `destroyed` is false where no key has the name. Raises
+    `KeyAccessError` if the name is another key's: nothing is destroyed then.
+    """
+    if uri.object is None:
+        raise KeyAccessError("which key is to be destroyed?", remedy="add object=LABEL to the URI")
+    module = Module.load(uri.module_path)
+    with module.lock:
+        token = _token(module, uri)
+        with module.log_in(token, pin(), rw=True) as session:
+            named = {Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.LABEL: uri.object}
+            present = list(session.get_objects(named))
+            if present:
+                _destroy(session, find_object(session, uri, "private"), uri, public_key)
+            left = session.get_objects({Attribute.CLASS: ObjectClass.PRIVATE_KEY})
+            remaining = sorted(str(each.label) for each in left)
+    return {"destroyed": bool(present), "label": uri.object, "public_key": public_key, "remaining": remaining}
+
+
+def _destroy(session: Any, private: Any, uri: Pkcs11Uri, public_key: str) -> None:
+    public = find_public(session, private)
+    found = encode_public_key(read_public_key(public))
+    if found != public_key:
+        raise KeyAccessError(
+            f"key {describe(uri)} is {found}, not {public_key}: it stays",
+            remedy="name the key that was replaced; the one in use is never destroyed",
+        )
+    private.destroy()
+    public.destroy()
 
 
 def list_keys(uri: Pkcs11Uri, pin: PinSource) -> list[dict[str, Any]]:

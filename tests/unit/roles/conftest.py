@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from gchain.custody.record import KeyRecord
 from gchain.workspace import REPOSITORY
 
 SHARED: dict[str, Any] = {
@@ -39,6 +40,7 @@ SHARED: dict[str, Any] = {
     "gchain_wheelhouse": {"digest": "1" * 64, "cometbft_sha256": "2" * 64},
     "gchain_genesis_file": "/nonexistent/genesis.json",
     "gchain_genesis_digest": "",
+    "gchain_keys": KeyRecord().to_variables(),
 }
 """What the inventory says of a member, as far as the roles ask."""
 
