@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from gchain.custody.record import KeyRecord
 from gchain.environment import Environment
 from gchain.errors import ConsortiumError
 from gchain.sandbox.layout import Layout, Plan
@@ -95,6 +96,7 @@ def contribution_of(workspace: Workspace, member: str) -> dict[str, Any]:
 def open_client(workspace: Workspace, node: Node) -> Iterator[Client]:
     """A client of the node's API that trusts the node's own agency for its certificate and nobody else."""
     issuer = contribution_of(workspace, node.member)["payload"]["tls_ca"]
+    issuer += KeyRecord.read(workspace, node.member).issuers()
     context = ssl.create_default_context(cadata=issuer)
     with Client(node.api_url, transport=_Named(node.name, context)) as client:
         yield client

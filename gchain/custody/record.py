@@ -99,6 +99,11 @@ class KeyRecord(_Model):
         """`consensus-2` after `consensus`, and so on: no name is ever used twice."""
         return f"{purpose}-{2 + sum(each.purpose == purpose for each in self.retired)}"
 
+    def issuers(self) -> str:
+        """Certificates (PEM) of the TLS-issuing keys that rotations brought: the one in use, and the next one."""
+        key = self.keys["tls"]
+        return key.certificate + (key.next.certificate if key.next is not None else "")
+
     def to_variables(self) -> dict[str, Any]:
         """What the roles need to know (`gchain_keys` of the inventory)."""
         following = {purpose: key.next for purpose, key in self.keys.items() if key.next is not None}

@@ -24,6 +24,7 @@ __all__ = [
     "cometbft_bytes",
     "cometbft_type",
     "encode_public_key",
+    "from_cometbft",
     "key_id",
     "load_public_key",
     "low_s",
@@ -131,6 +132,18 @@ def cometbft_bytes(public_key: PublicKey) -> bytes:
     if isinstance(public_key, Ed25519PublicKey):
         return public_key.public_bytes(Encoding.Raw, PublicFormat.Raw)
     return public_key.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+
+
+def from_cometbft(key_type: str, raw: bytes) -> PublicKey:
+    """The key whose `cometbft_type` and `cometbft_bytes` these are. Raises `VerificationError`."""
+    try:
+        if key_type == "ed25519":
+            return Ed25519PublicKey.from_public_bytes(raw)
+        if key_type == "secp256k1":
+            return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256K1(), raw)
+    except ValueError as error:
+        raise VerificationError(f"not a {key_type} key of CometBFT: {error}") from error
+    raise VerificationError(f"{key_type!r} is no key type of CometBFT; ed25519 and secp256k1 are")
 
 
 def cometbft_address(public_key: PublicKey) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from gchain.custody.record import KeyInUse, KeyRecord, NextKey
 from gchain.workspace import REPOSITORY
 from gchain_node.config import load_config as load_node_config
 from gchain_node.signer.config import load_config as load_signer_config
@@ -29,13 +30,25 @@ STATE_SYNC = {
     "cometbft_statesync_trust_height": 1200,
     "cometbft_statesync_trust_hash": "AB" * 32,
 }
-
+ROTATING = KeyRecord(
+    keys={
+        "consensus": KeyInUse(object="consensus-2", next=NextKey(object="consensus-3", first_height=700)),
+        "member": KeyInUse(object="member-2"),
+        "receipt": KeyInUse(object="receipt"),
+        "tls": KeyInUse(object="tls"),
+    }
+)
 
 VARIANTS: dict[str, tuple[str, list[str], dict[str, Any]]] = {
     "node": (
         "ledger_node",
         ["node.toml", "signer.toml", "gchain-node.service", "gchain-signer.service", "gchain-tls.service"],
         {},
+    ),
+    "signer in rotation": (
+        "ledger_node",
+        ["signer.toml", "node.toml"],
+        {"gchain_keys": ROTATING.to_variables()},
     ),
     "node with a distant HSM": ("ledger_node", ["gchain-signer.service"], {"ledger_node_hsm_over_network": True}),
     "engine": ("cometbft", ["config.toml", "gchain-engine.service"], {"cometbft_peers": PEERS}),
@@ -145,3 +158,14 @@ def test_the_signer_has_no_network_unless_its_hsm_is_behind_one(rendered: Path) 
     assert "RestrictAddressFamilies=AF_UNIX\n" in local
     assert "RestrictAddressFamilies=AF_UNIX AF_INET\n" in distant
     assert all("IPAddressDeny=any\n" in text for text in (local, distant))
+
+
+def test_in_a_rotation_the_signer_is_told_of_both_keys_each_with_its_own_journal(rendered: Path) -> None:
+    found = load_signer_config(rendered / "signer in rotation" / "signer.toml")
+    assert "object=consensus-2;" in found.key
+    assert found.journal == Path("/var/lib/gchain/signer/journal-consensus-2")
+    assert found.next is not None
+    assert "object=consensus-3;" in found.next.key
+    assert (found.next.first_height, found.next.journal.name) == (700, "journal-consensus-3")
+    assert load_signer_config(rendered / "node" / "signer.toml").next is None
+    assert "object=member-2;" in (rendered / "signer in rotation" / "node.toml").read_text()

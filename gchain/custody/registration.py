@@ -1,0 +1,79 @@
+"""What the ledger has of a member's keys, read at the member's own node; the officer's transactions that change it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import httpx
+
+from gchain.consortium.ledger import Node, open_client
+from gchain.consortium.officers import officer_key
+from gchain.environment import Member
+from gchain.errors import ConsortiumError
+from gchain.workspace import Workspace
+from gchain_node.client import Outcome
+from gchain_node.errors import NodeError
+
+__all__ = ["Registration"]
+
+T = TypeVar("T")
+_WAIT_SECONDS = 600
+
+
+class Registration:
+    """One member at its own node, with its own officer's key."""
+
+    def __init__(self, workspace: Workspace, member: Member, node: Node) -> None:
+        self._workspace, self._member, self._node = workspace, member, node
+
+    @property
+    def height(self) -> int:
+        return int(self._node.status()["height"])
+
+    def entry(self) -> dict[str, Any]:
+        """The member's record on the ledger. Raises `ConsortiumError` if the ledger does not know the member."""
+        found = self.read(f"members/{self._member.name}")
+        if not isinstance(found, dict):
+            raise ConsortiumError(f"{self._node.name} knows no member {self._member.name}")
+        return found
+
+    def read(self, path: str) -> Any:
+        with open_client(self._workspace, self._node) as client:
+            return client.query(path).value
+
+    def rotation(self) -> dict[str, Any] | None:
+        """The member's open rotation of its consensus key, if there is one."""
+        open_ = (self.read("governance/rotations") or {"open": []})["open"]
+        return next((each for each in open_ if each["member"] == self._member.name), None)
+
+    def missing_votes(self) -> list[str]:
+        """Addresses of validators whose vote for the newest provable block is missing, in hex."""
+        with open_client(self._workspace, self._node) as client:
+            answer = client.get(f"/v1/headers/{self.height - 1}")
+        commit = answer.get("commit") or answer["signed_header"]["commit"]
+        return [str(each["validator_address"]) for each in commit["signatures"] if int(each["block_id_flag"]) != 2]
+
+    def transact(self, action: str, args: dict[str, Any]) -> Outcome:
+        """A transaction of the membership module. Raises `ConsortiumError` if it is refused or not seen in a block."""
+        with officer_key(self._workspace, self._member) as (signer, key), open_client(self._workspace, self._node) as c:
+            outcome = c.transact("membership", action, args, key=key, signer=signer)
+        if outcome.code != 0 or not outcome.committed:
+            raise ConsortiumError(f"the ledger refused membership/{action}: code {outcome.code}: {outcome.log}")
+        return outcome
+
+    def wait(self, what: str, condition: Callable[[], T]) -> T:
+        """The first true answer; a node that starts again meanwhile is waited for. Raises `ConsortiumError`."""
+        end, seen = time.monotonic() + _WAIT_SECONDS, "no answer that fits yet"
+        while time.monotonic() < end:
+            try:
+                if found := condition():
+                    return found
+            except (OSError, httpx.HTTPError, NodeError) as error:
+                seen = str(error)
+            time.sleep(0.5)
+        raise ConsortiumError(
+            f"waited {_WAIT_SECONDS} s for {what}; last seen: {seen}",
+            remedy="see what the node says, then run the same command again",
+        )

@@ -1,0 +1,252 @@
+"""`gchain keys rotate`: a new key in the token, its registration, the change-over, the old key's end, the evidence.
+
+Every step is written down in the record of the member's keys before the next one begins, and each finds out whether it
+was done: after an interruption the same command goes on. One rotation of a purpose at a time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from gchain.consortium.officers import officer_key
+from gchain.custody.hosts import Hosts
+from gchain.custody.record import KeyInUse, KeyRecord, NextKey, Purpose, RetiredKey
+from gchain.custody.registration import Registration
+from gchain.environment import Member
+from gchain.errors import ConsortiumError
+from gchain.workspace import Workspace
+from gchain_node.dsse import sign_dsse
+from gchain_node.keys import encode_public_key, load_public_key
+from gchain_node.keys.public import from_cometbft
+
+__all__ = ["EVIDENCE_TYPE", "Rotation"]
+
+EVIDENCE_TYPE = "application/vnd.gchain.rotation+json"
+
+
+@dataclass
+class Rotation:
+    """One member's rotation of one purpose.
+
+    Args:
+        lead: blocks between registration and the new consensus key's first vote; time for the signer to be told.
+        overlap: blocks for which a replaced member key still signs.
+        lost: the key in use is gone with its token, so that there is nothing to hand over from or to destroy.
+    """
+
+    workspace: Workspace
+    member: Member
+    purpose: Purpose
+    ledger: Registration
+    hosts: Hosts
+    progress: Callable[[str], None]
+    lead: int = 60
+    overlap: int = 30
+    lost: bool = False
+
+    def run(self) -> RetiredKey:
+        """Rotate, or go on with a rotation that was interrupted. Returns what is known of the replaced key.
+
+        Raises:
+            GchainError: a step failed; the same command goes on from there.
+        """
+        record = self._begin()
+        if record.keys[self.purpose].next is not None:
+            self._make(record)
+            self._register(record)
+            self._hand_over(record)
+        leaving = self._leaving(record)
+        self._retire(record, leaving)
+        return leaving
+
+    def _begin(self) -> KeyRecord:
+        record = KeyRecord.read(self.workspace, self.member.name)
+        key = record.keys[self.purpose]
+        if key.next is None and self._unfinished(record) is None:
+            self._refuse_missing_votes()
+            key.next = NextKey(object=record.next_object(self.purpose))
+            key.public_key = key.public_key or self._registered_now()
+            key.lost = self.lost
+            record.write(self.workspace, self.member.name)
+        return record
+
+    def _refuse_missing_votes(self) -> None:
+        """Another validator that is silent now, and this one in rotation, could be one too many."""
+        if self.purpose != "consensus":
+            return
+        own = self.ledger.entry()["validator"]["address"].hex().lower()
+        silent = [address for address in self.ledger.missing_votes() if address and address.lower() != own]
+        if silent:
+            raise ConsortiumError(
+                f"{len(silent)} other validator(s) did not vote for the last block: a rotation could cost the quorum",
+                remedy="wait until all validators vote (gchain status), then run the same command",
+            )
+
+    def _make(self, record: KeyRecord) -> None:
+        coming = _next(record, self.purpose)
+        if coming.public_key:
+            return
+        self.progress(f"make {coming.object} inside the token")
+        made = self.hosts.make(self.purpose)
+        coming.public_key, coming.pop, coming.attributes = made["public_key"], made["pop"], made["attributes"]
+        coming.certificate, coming.address = made["certificate"], made.get("address", "")
+        _refuse_weak(coming)
+        record.write(self.workspace, self.member.name)
+
+    def _register(self, record: KeyRecord) -> None:
+        coming = _next(record, self.purpose)
+        if coming.first_height:
+            return
+        self.progress(f"register {coming.object} on the ledger")
+        first = self._first_height(record, coming)
+        if self.purpose != "consensus" and self._registered_now() != coming.public_key:
+            action, args = self._action(record, coming)
+            first = self.ledger.transact(action, args).height or self.ledger.height
+        coming.first_height = first
+        record.write(self.workspace, self.member.name)
+
+    def _first_height(self, record: KeyRecord, coming: NextKey) -> int:
+        """Where the ledger lets the new key begin; a consensus key is registered here if it is not there yet."""
+        if self.purpose != "consensus":
+            return self.ledger.height
+        known = self.ledger.read(f"governance/rotated/{coming.address}")
+        if known is None:
+            args = {"public_key": coming.public_key, "pop": coming.pop, "height": self.ledger.height + self.lead}
+            self.ledger.transact("rotate_validator_key", args)
+            known = self.ledger.read(f"governance/rotated/{coming.address}")
+        if known["status"] in ("dropped", "cancelled"):
+            record.keys["consensus"].next = None
+            record.write(self.workspace, self.member.name)
+            raise ConsortiumError(
+                f"the ledger says that the rotation to {coming.object} was {known['status']}",
+                remedy="run the same command again: it begins with a new key",
+            )
+        return int(known["since"])
+
+    def _action(self, record: KeyRecord, coming: NextKey) -> tuple[str, dict[str, Any]]:
+        proof = {"public_key": coming.public_key, "pop": coming.pop}
+        if self.purpose == "member":
+            return "rotate_member_key", proof | {"until": self.ledger.height + self.overlap}
+        if self.purpose == "receipt":
+            return "rotate_receipt_key", proof
+        old = self.ledger.entry()["tls_ca"]
+        record.keys["tls"].certificate = old
+        return "set_tls_ca", {"tls_ca": old + coming.certificate}
+
+    def _hand_over(self, record: KeyRecord) -> None:
+        key, coming = record.keys[self.purpose], _next(record, self.purpose)
+        if self.purpose == "consensus" and not key.lost:
+            self.progress(f"tell the signer: {coming.object} from height {coming.first_height}")
+            self.hosts.switch()
+            self.ledger.wait(f"height {coming.first_height + 1}", lambda: self.ledger.height > coming.first_height)
+        retired = RetiredKey(
+            purpose=self.purpose,
+            object=key.object,
+            public_key=key.public_key,
+            replaced_by=coming.public_key,
+            last_height=coming.first_height - 1,
+            at=_now(),
+            lost=key.lost,
+            certificate=key.certificate,
+        )
+        record.keys[self.purpose] = KeyInUse(
+            object=coming.object, public_key=coming.public_key, certificate=coming.certificate, since=_now()
+        )
+        record.retired.append(retired)
+        record.write(self.workspace, self.member.name)
+
+    def _leaving(self, record: KeyRecord) -> RetiredKey:
+        """The replaced key; the hosts use the new one alone from here on."""
+        leaving = self._unfinished(record)
+        if leaving is None:
+            raise ConsortiumError(f"the record of {self.member.name}'s keys names no replaced {self.purpose} key")
+        self.progress(f"use {record.keys[self.purpose].object} alone")
+        self.hosts.switch(leaving.last_height + 1)
+        return leaving
+
+    def _retire(self, record: KeyRecord, leaving: RetiredKey) -> None:
+        if self.purpose == "consensus":
+            self.ledger.wait("a vote of the new key", lambda: self.ledger.rotation() is None)
+        if self.purpose == "member":
+            over = leaving.last_height + self.overlap + 1
+            self.ledger.wait(f"the end of the overlap, height {over}", lambda: self.ledger.height >= over)
+        if self.purpose == "tls":
+            self.ledger.transact("set_tls_ca", {"tls_ca": record.keys["tls"].certificate})
+        report: dict[str, Any] = {"destroyed": False, "lost": True}
+        if not leaving.lost:
+            self.progress(f"destroy {leaving.object} in its token")
+            report = self.hosts.destroy(leaving)
+        leaving.destroyed = not leaving.lost
+        self._write_evidence(record, leaving, report)
+        record.write(self.workspace, self.member.name)
+
+    def _write_evidence(self, record: KeyRecord, leaving: RetiredKey, report: dict[str, Any]) -> None:
+        """`evidence/rotations/<object>.dsse.json`, signed by the member's officer."""
+        statement = {
+            "version": 1,
+            "member": self.member.name,
+            "purpose": self.purpose,
+            "replaced": leaving.model_dump(mode="json"),
+            "in_use": record.keys[self.purpose].model_dump(mode="json"),
+            "report": report,
+            "height": self.ledger.height,
+            "at": _now(),
+        }
+        payload = json.dumps(statement, sort_keys=True).encode()
+        with officer_key(self.workspace, self.member) as (_, key):
+            envelope = sign_dsse(EVIDENCE_TYPE, payload, key)
+        directory = self.workspace.member(self.member.name).evidence / "rotations"
+        directory.mkdir(parents=True, exist_ok=True)
+        path = directory / f"{leaving.object}.dsse.json"
+        path.write_text(json.dumps(envelope, indent=2, sort_keys=True) + "\n")
+
+    def _unfinished(self, record: KeyRecord) -> RetiredKey | None:
+        """The replaced key of this purpose that is neither destroyed nor known as lost and written down."""
+        mine = [each for each in record.retired if each.purpose == self.purpose]
+        if not mine or mine[-1].destroyed:
+            return None
+        path = self.workspace.member(self.member.name).evidence / "rotations" / f"{mine[-1].object}.dsse.json"
+        return None if path.exists() else mine[-1]
+
+    def _registered_now(self) -> str:
+        """The public key that the ledger has, base64url DER; of the TLS purpose that of the newest certificate."""
+        entry = self.ledger.entry()
+        if self.purpose == "consensus":
+            return encode_public_key(from_cometbft(entry["validator"]["type"], entry["validator"]["public_key"]))
+        if self.purpose == "tls":
+            return _issuing_key(entry["tls_ca"])
+        return encode_public_key(load_public_key(entry[f"{self.purpose}_key"]))
+
+
+def _issuing_key(pem: str) -> str:
+    from cryptography import x509
+
+    newest: Any = x509.load_pem_x509_certificates(pem.encode())[-1].public_key()
+    return encode_public_key(newest)
+
+
+def _next(record: KeyRecord, purpose: Purpose) -> NextKey:
+    coming = record.keys[purpose].next
+    if coming is None:
+        raise ConsortiumError(f"no rotation of the {purpose} key is under way")
+    return coming
+
+
+def _refuse_weak(coming: NextKey) -> None:
+    """A key that could ever leave its token, or was not made in it, is not registered."""
+    wanted = {"never_extractable": True, "always_sensitive": True, "local": True, "extractable": False}
+    wrong = {
+        name: coming.attributes.get(name) for name, value in wanted.items() if coming.attributes.get(name) != value
+    }
+    if wrong:
+        raise ConsortiumError(
+            f"{coming.object} is not bound to its token: {wrong}", remedy="see `gchain-node keys probe`"
+        )
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
