@@ -15,6 +15,7 @@ from gchain.errors import ConsortiumError
 from gchain.workspace import Workspace
 from gchain_node.client import Outcome
 from gchain_node.errors import NodeError
+from gchain_node.keys.public import cometbft_address, from_cometbft
 
 __all__ = ["Registration"]
 
@@ -49,11 +50,16 @@ class Registration:
         return next((each for each in open_ if each["member"] == self._member.name), None)
 
     def missing_votes(self) -> list[str]:
-        """Addresses of validators whose vote for the newest provable block is missing, in hex."""
+        """Addresses, in lower-case hex, of validators whose vote for a newest provable block is missing.
+
+        A commit names no address where a vote is absent, so the ledger's own validator set says who should be there.
+        """
         with open_client(self._workspace, self._node) as client:
-            answer = client.get(f"/v1/headers/{self.height - 1}")
-        commit = answer.get("commit") or answer["signed_header"]["commit"]
-        return [str(each["validator_address"]) for each in commit["signatures"] if int(each["block_id_flag"]) != 2]
+            commit = client.get(f"/v1/headers/{self.height - 1}")["commit"]
+        voted = {str(each["validator_address"]).lower() for each in commit["signatures"] if each["block_id_flag"] == 2}
+        validators = self.read("governance/validators")["validators"]
+        keys = [from_cometbft(each["type"], each["public_key"]) for each in validators]
+        return sorted({cometbft_address(key).hex() for key in keys} - voted)
 
     def transact(self, action: str, args: dict[str, Any]) -> Outcome:
         """A transaction of the membership module. Raises `ConsortiumError` if it is refused or not seen in a block."""

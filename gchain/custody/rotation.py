@@ -78,8 +78,8 @@ class Rotation:
         """Another validator that is silent now, and this one in rotation, could be one too many."""
         if self.purpose != "consensus":
             return
-        own = self.ledger.entry()["validator"]["address"].hex().lower()
-        silent = [address for address in self.ledger.missing_votes() if address and address.lower() != own]
+        own = self.ledger.entry()["validator"]["address"].hex()
+        silent = [address for address in self.ledger.missing_votes() if address != own]
         if silent:
             raise ConsortiumError(
                 f"{len(silent)} other validator(s) did not vote for the last block: a rotation could cost the quorum",
