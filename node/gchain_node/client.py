@@ -252,10 +252,15 @@ def _bytes(body: Mapping[str, Any], name: str) -> bytes:
         raise ApiError(f"the node's answer has no base64url in {name}") from error
 
 
-def _receipt(hash_: bytes, trust: Trust | None) -> _Steps[dict[str, Any]]:
+def _receipt(hash_: bytes, trust: Trust | None, *, verified: bool) -> _Steps[dict[str, Any]]:
+    if verified and trust is None:
+        raise VerificationError(
+            "a receipt cannot be verified without the ledger's trust file",
+            remedy="give the client `trust`, or ask with verified=False and verify the receipt before relying on it",
+        )
     answer = yield from _repeat(_Call("GET", f"/v1/receipts/{hash_.hex()}", {}, timeout=60), also=_NOT_YET)
     receipt = _json(answer)
-    if trust is not None and verify_receipt(receipt, trust).tx_hash != hash_:
+    if verified and trust is not None and verify_receipt(receipt, trust).tx_hash != hash_:
         raise VerificationError(f"the node gave a receipt of another transaction than {hash_.hex()}")
     return receipt
 
@@ -268,7 +273,7 @@ class Client:
         verify: an SSL context that trusts the node's member's TLS-issuing certificate (and, if wanted, carries a client
             certificate); True for the system's trust store.
         trust: the trust file's content; with it, receipts and values asked for with `prove` are verified before they
-            are returned, and what does not verify raises `VerificationError`.
+            are returned (receipts are refused without it), and what does not verify raises `VerificationError`.
         transport: for tests.
     """
 
@@ -326,9 +331,9 @@ class Client:
     def query(self, path: str, *, prove: bool = False) -> QueryAnswer:
         return self._carry_out(_query(path, prove=prove, trust=self._trust))
 
-    def receipt(self, hash_: bytes) -> dict[str, Any]:
-        """The receipt, verified if the client has `trust`; otherwise as the node gave it."""
-        return self._carry_out(_receipt(hash_, self._trust))
+    def receipt(self, hash_: bytes, *, verified: bool = True) -> dict[str, Any]:
+        """The receipt, verified (without `trust` it is refused); with `verified=False` as the node gave it."""
+        return self._carry_out(_receipt(hash_, self._trust, verified=verified))
 
     def saved_proof(self, path: str) -> dict[str, Any]:
         """What proves a value, or its absence, offline: `gchain_node.proof.saved.verify_state` reads it."""
@@ -417,8 +422,8 @@ class AsyncClient:
     async def query(self, path: str, *, prove: bool = False) -> QueryAnswer:
         return await self._carry_out(_query(path, prove=prove, trust=self._trust))
 
-    async def receipt(self, hash_: bytes) -> dict[str, Any]:
-        return await self._carry_out(_receipt(hash_, self._trust))
+    async def receipt(self, hash_: bytes, *, verified: bool = True) -> dict[str, Any]:
+        return await self._carry_out(_receipt(hash_, self._trust, verified=verified))
 
     async def saved_proof(self, path: str) -> dict[str, Any]:
         return await self._carry_out(_saved_proof(path))

@@ -168,7 +168,7 @@ def tlog_proof(hash_: HashArgument, url: UrlOption = _URL, ca: CaOption = None) 
     from gchain_node.tlog.proof_file import TlogProof
 
     with _connect(url, ca) as client:
-        print(TlogProof.of_receipt(client.receipt(_hash(hash_))["log"]), end="")
+        print(TlogProof.of_receipt(client.receipt(_hash(hash_), verified=False)["log"]), end="")
 
 
 @receipt_app.command("fetch")
@@ -181,7 +181,7 @@ def fetch(
 ) -> None:
     """Fetch a receipt; with --trust it is verified first. `gchain-node verify` says what it proves."""
     with _connect(url, ca, trust) as client:
-        text = json.dumps(client.receipt(_hash(hash_)), indent=2) + "\n"
+        text = json.dumps(client.receipt(_hash(hash_), verified=trust is not None), indent=2) + "\n"
     if out is None:
         print(text, end="")
     else:

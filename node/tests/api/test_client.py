@@ -49,6 +49,17 @@ def test_evidence_of_another_ledger_is_refused(served: Any) -> None:
         client.query("records/r1", prove=True)
 
 
+def test_a_receipt_that_nobody_verified_must_be_asked_for_in_so_many_words(served: Any) -> None:
+    hash_ = bytes.fromhex(served.commit("r1")["hash"])
+    with Client(url(served)) as client:
+        with pytest.raises(VerificationError, match="without the ledger's trust file"):
+            client.receipt(hash_)
+        assert client.receipt(hash_, verified=False)["chain_id"] == "gchain-dev"
+    foreign = replace(served.trust, chain_id="another-ledger")
+    with Client(url(served), trust=foreign) as client, pytest.raises(VerificationError, match="another-ledger"):
+        client.receipt(hash_)
+
+
 @pytest.mark.slow
 def test_clients_that_share_a_signer_both_succeed(served: Any) -> None:
     key = served.member.keys["member"]
