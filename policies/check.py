@@ -29,9 +29,10 @@ from gchain.workspace import REPOSITORY, Workspace, workspace_of
 from policies import drift
 from policies.engine import evaluate
 from policies.errors import PolicyError, SourceError
+from policies.frameworks import Framework, framework
 from policies.graph import Graph
 from policies.officers import Officers
-from policies.outcomes import Finding, Outcome, Stage
+from policies.outcomes import Finding, Outcome, Severity, Stage
 from policies.pack import record_path
 from policies.reports.member import StageResult, build
 from policies.ruleset import enforced
@@ -282,10 +283,18 @@ def _attest(subject: Subject) -> Graphs:
     return graph, {"statements": sorted(graph.facts), "problems": problems}
 
 
-def exit_code(document: Mapping[str, Any]) -> int:
-    """What a pipeline gets: 0, `BLOCKED` or `UNKNOWN`, by the critical rows of the report's table."""
-    critical = {rule["id"] for rule in enforced()["enforced"] if rule["severity"] == "critical"}
-    outcomes = {row["outcome"] for row in document["table"] if row["rule"] in critical}
+def exit_code(document: Mapping[str, Any], profile: Framework | None = None) -> int:
+    """What a pipeline gets: 0, `BLOCKED` or `UNKNOWN`, by the critical rows of the report's table.
+
+    With a framework as profile, by the rows of its rules whose severity blocks there.
+    """
+    blocking = {Severity.CRITICAL} if profile is None else profile.blocking
+    decisive = {
+        rule["id"]
+        for rule in enforced()["enforced"]
+        if rule["severity"] in blocking and (profile is None or rule["id"] in profile.rules)
+    }
+    outcomes = {row["outcome"] for row in document["table"] if row["rule"] in decisive}
     if outcomes & {Outcome.FAIL, Outcome.ERROR}:
         return BLOCKED
     return UNKNOWN if Outcome.INDETERMINATE in outcomes else 0
@@ -299,9 +308,13 @@ def check(
         bool, typer.Option("--drift", help="also list what differs between plan, state and live")
     ] = False,
     signed: Annotated[bool, typer.Option("--sign", help="sign the report and put it among the public files")] = False,
+    profile: Annotated[
+        str | None, typer.Option(help="exit code by a framework's rules and severities (gchain report framework)")
+    ] = None,
 ) -> None:
     """Judge one member's estate at all six stages; exit code 0, 10 (a critical rule fails) or 11 (is not known)."""
     loaded = environments.load(environment)
+    chosen = framework(profile) if profile is not None else None
     workspace = workspace_of(environment, name)
     console = Console(stderr=True)
     with console.status("judging") as status:
@@ -312,7 +325,7 @@ def check(
             Console().print(line, markup=False, soft_wrap=True)
     if signed:
         console.print(f"signed: {sign_report(loaded, workspace, member, document)}")
-    raise typer.Exit(exit_code(document))
+    raise typer.Exit(exit_code(document, chosen))
 
 
 def _print(document: Mapping[str, Any], console: Console) -> None:

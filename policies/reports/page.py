@@ -142,4 +142,13 @@ def _coverage(member: Mapping[str, Any]) -> dict[str, Any]:
         "probed_regions": live.get("probed_regions", []),
         "gaps": live.get("gaps", []),
         "set_aside": live.get("set_aside", []),
+        **_drift(live.get("drift")),
     }
+
+
+def _drift(found: Any) -> dict[str, Any]:
+    """The differences, or why they could not be told."""
+    if isinstance(found, list):
+        return {"drift": found, "drift_problem": ""}
+    why = "; ".join(map(str, found.values())) if isinstance(found, Mapping) else "not compared"
+    return {"drift": [], "drift_problem": why}
