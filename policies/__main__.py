@@ -18,6 +18,7 @@ from pulumi.runtime.proto import analyzer_pb2_grpc
 
 from gchain import environment
 from gchain.workspace import workspace_of
+from policies import own_rules
 from policies.analyzer import Analyzer
 from policies.errors import PolicyError
 from policies.pack import PackSession
@@ -42,6 +43,7 @@ def make_session(stack: str, config: dict[str, str], dry_run: bool) -> PackSessi
             remedy="set gchain:environment and gchain:member in the stack's configuration",
         )
     loaded = environment.load(name)
+    own_rules.activate(loaded.directory / "rules")
     keeper = loaded.consortium.convenor if foundation else member
     evidence = _evidence_directory(stack, name, keeper)
     return PackSession(ZonePolicy.of(loaded), stack, member, dry_run, evidence, _ask_the_cloud, _variables())

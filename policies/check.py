@@ -26,7 +26,7 @@ from gchain.stacks import stack_file
 from gchain.stacks.automation import StackRun
 from gchain.stacks.site import FOUNDATION, Site, site
 from gchain.workspace import REPOSITORY, Workspace, workspace_of
-from policies import drift
+from policies import drift, own_rules
 from policies.engine import evaluate
 from policies.errors import PolicyError, SourceError
 from policies.frameworks import Framework, framework
@@ -136,6 +136,7 @@ def look(
     environment: Environment, workspace: Workspace, member: str, *, progress: Callable[[str], None] = lambda _: None
 ) -> Judged:
     """Judge one member's estate at all six stages with that member's credentials."""
+    own_rules.activate(environment.directory / "rules")
     subject = Subject(environment, workspace, member, datetime.now(UTC))
     return Judged(subject, list(judge(subject, progress)))
 

@@ -12,6 +12,7 @@ from gchain.errors import ConsortiumError
 from gchain.workspace import Workspace
 from gchain_node import genesis
 from gchain_node.errors import GenesisError, NodeError
+from policies import own_rules
 from policies.ruleset import enforced
 
 __all__ = ["accept", "build", "check_signatures", "read"]
@@ -46,6 +47,7 @@ def _settings(environment: Environment, time: str) -> genesis.Settings:
 
 def _compute(environment: Environment, workspace: Workspace, time: str) -> dict[str, Any]:
     contributions = [contribution_of(workspace, member.name) for member in environment.consortium.members]
+    own_rules.activate(environment.directory / "rules")
     try:
         return genesis.build(contributions, _settings(environment, time), enforced())
     except NodeError as error:

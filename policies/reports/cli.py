@@ -11,7 +11,7 @@ from rich.console import Console
 
 from gchain import environment as environments
 from gchain.workspace import Workspace, workspace_of
-from policies import check, frameworks, signing, waivers
+from policies import check, frameworks, own_rules, signing, waivers
 from policies.errors import ReportError, WaiverError
 from policies.frameworks.component import component_definition
 from policies.officers import read_envelope
@@ -19,6 +19,7 @@ from policies.reports import compare as comparing
 from policies.reports import history, page, rule_pages, schemas
 from policies.reports import merge as merging
 from policies.reports.formats import FORMATS
+from policies.zone import ZonePolicy
 
 __all__ = ["NEW_FINDINGS", "app", "merge_reports", "read_report", "render", "verify_report"]
 
@@ -188,9 +189,27 @@ def compare(
     raise typer.Exit(NEW_FINDINGS if found.new else 0)
 
 
+@app.command("test-rules")
+def check_own_rules(environment: _Environment = "sandbox") -> None:
+    """Run the cases of the environment's own rules (environments/<environment>/rules)."""
+    loaded = environments.load(environment)
+    directory = loaded.directory / "rules"
+    own = own_rules.activate(directory)
+    count, faults = own_rules.test(directory, ZonePolicy.of(loaded))
+    for fault in faults:
+        _out.print(fault, markup=False, soft_wrap=True)
+    if faults:
+        raise ReportError(f"{len(faults)} faults in {count} cases of {', '.join(own)}")
+    print(f"{len(own)} own rules, {count} cases, all hold")
+
+
 @app.command()
-def rule(identifier: Annotated[str, typer.Argument(help="the rule, such as RES-040")]) -> None:
+def rule(
+    identifier: Annotated[str, typer.Argument(help="the rule, such as RES-040")],
+    environment: _Environment = "sandbox",
+) -> None:
     """Show a rule's page: why, what fails, what passes, the remedy, the controls."""
+    own_rules.activate(environments.load(environment).directory / "rules")
     print(rule_pages.page(identifier), end="")
 
 
