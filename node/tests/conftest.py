@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -88,3 +90,46 @@ def ledgers(tmp_path: Path) -> Iterator[Ledgers]:
     made = Ledgers(tmp_path, cometbft)
     yield made
     made.stop()
+
+
+@dataclass(frozen=True)
+class FaultyHsm:
+    """A module of its own for one token, whose faults (words that `faulty_hsm.c` knows) a test sets while it works."""
+
+    directory: Path
+    token: Token
+
+    @property
+    def uri(self) -> Pkcs11Uri:
+        return replace(self.token.uri, module_path=str(self.directory / "module.so"))
+
+    def uri_of(self, label: str, key_type: str) -> str:
+        """A new key, made without faults; its URI through the faulty module."""
+        self.token.add(label, key_type)
+        return str(self.uri.with_object(label))
+
+    def set(self, faults: str) -> None:
+        """In one step: the HSM may be in use."""
+        (self.directory / "faults.new").write_text(faults)
+        (self.directory / "faults.new").rename(self.directory / "faults")
+
+
+@pytest.fixture(scope="session")
+def faulty_module(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler (cc) on PATH: the HSM with faults is compiled here")
+    built = tmp_path_factory.mktemp("faulty-hsm") / "module.so"
+    source = Path(__file__).with_name("faulty_hsm.c")
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", built, source, "-ldl"], check=True)
+    return built
+
+
+@pytest.fixture
+def faulty_hsm(faulty_module: Path, token: Token, tmp_path: Path) -> FaultyHsm:
+    """Copies, because a loader takes a file that it knows for the module that is loaded already."""
+    directory = tmp_path / "faulty-hsm"
+    directory.mkdir()
+    shutil.copy(faulty_module, directory / "module.so")
+    shutil.copy(DEFAULT_MODULE, directory / "real.so")
+    return FaultyHsm(directory, token)

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from gchain_node.errors import ConfigurationError, KeyAccessError
-from gchain_node.keys.pin import ensure_pin
-from gchain_node.keys.provider import open_key, pin_source
+from gchain_node.keys.pin import ensure_pin, pin_source
+from gchain_node.keys.provider import open_key
 from gchain_node.keys.public import cometbft_address, encode_public_key
 from gchain_node.keys.softhsm import SoftHsmStore
 from gchain_node.keys.uri import DEFAULT_MODULE, Pkcs11Uri

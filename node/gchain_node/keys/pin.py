@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
-from gchain_node.errors import KeyAccessError
-from gchain_node.keys.session import read_pin
+from gchain_node.errors import ConfigurationError, KeyAccessError
+from gchain_node.keys.uri import Pkcs11Uri
 
-__all__ = ["ensure_pin"]
+__all__ = ["PinSource", "ensure_pin", "pin_source", "read_pin"]
+
+PinSource = Callable[[], str]
 
 _PIN_BYTES = 24  # 192 bits: a file that opens by itself needs no memorable PIN
 
@@ -31,3 +34,28 @@ def ensure_pin(path: Path, *, create: bool) -> str:
             file.flush()
             os.fsync(file.fileno())
     return read_pin(path)
+
+
+def read_pin(path: Path) -> str:
+    """The PIN in a file, without the line end. Raises `KeyAccessError`; the message never holds the PIN."""
+    try:
+        pin = path.read_text().rstrip("\r\n")
+    except OSError as error:
+        raise KeyAccessError(f"the PIN file {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise KeyAccessError(f"the PIN file {path} is not text") from None
+    if not pin:
+        raise KeyAccessError(f"the PIN file {path} is empty")
+    return pin
+
+
+def pin_source(uri: Pkcs11Uri, pin: str | PinSource | None = None) -> PinSource:
+    """Where the PIN comes from: `pin` if given, else the file that the URI names. It is read again at each log-in."""
+    if callable(pin):
+        return pin
+    if pin is not None:
+        return lambda: pin
+    if uri.pin_source is None:
+        raise ConfigurationError("the PKCS#11 URI names no PIN", remedy="add pin-source=file:PATH to the URI")
+    path = uri.pin_source
+    return lambda: read_pin(path)

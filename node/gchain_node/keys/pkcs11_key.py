@@ -18,8 +18,9 @@ from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
 
 from gchain_node.errors import KeyAccessError, VerificationError
 from gchain_node.keys.key import Key
+from gchain_node.keys.pin import PinSource
 from gchain_node.keys.public import PublicKey, low_s, verify_signature
-from gchain_node.keys.session import Module, PinSource, TokenConnection
+from gchain_node.keys.session import Module, TokenConnection
 from gchain_node.keys.uri import Pkcs11Uri
 
 __all__ = ["Pkcs11Key", "describe", "find_object", "find_public", "read_public_key"]

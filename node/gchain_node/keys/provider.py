@@ -6,22 +6,10 @@ from collections.abc import Callable
 
 from gchain_node.errors import ConfigurationError
 from gchain_node.keys.key import Key
-from gchain_node.keys.session import PinSource, read_pin
+from gchain_node.keys.pin import PinSource, pin_source
 from gchain_node.keys.uri import Pkcs11Uri
 
-__all__ = ["PROVIDERS", "open_key", "pin_source"]
-
-
-def pin_source(uri: Pkcs11Uri, pin: str | PinSource | None = None) -> PinSource:
-    """Where the PIN comes from: `pin` if given, else the file that the URI names. It is read again at each log-in."""
-    if callable(pin):
-        return pin
-    if pin is not None:
-        return lambda: pin
-    if uri.pin_source is None:
-        raise ConfigurationError("the PKCS#11 URI names no PIN", remedy="add pin-source=file:PATH to the URI")
-    path = uri.pin_source
-    return lambda: read_pin(path)
+__all__ = ["PROVIDERS", "open_key"]
 
 
 def _open_pkcs11(text: str, pin: str | PinSource | None) -> Key:

@@ -21,11 +21,11 @@ import pkcs11
 import pkcs11.exceptions as p11
 
 from gchain_node.errors import KeyAccessError, KeyUnavailable
+from gchain_node.keys.pin import PinSource
 from gchain_node.keys.uri import Pkcs11Uri
 
-__all__ = ["Module", "PinSource", "TokenConnection", "read_pin"]
+__all__ = ["Module", "TokenConnection"]
 
-PinSource = Callable[[], str]
 T = TypeVar("T")
 
 RECONNECT_SECONDS = 2.0  # CometBFT waits 5 s for a signature: answer "not now" well before
@@ -46,19 +46,6 @@ _LOST = (
     p11.TokenNotRecognised,
     p11.UserNotLoggedIn,
 )
-
-
-def read_pin(path: Path) -> str:
-    """The PIN in a file, without the line end. Raises `KeyAccessError`; the message never holds the PIN."""
-    try:
-        pin = path.read_text().rstrip("\r\n")
-    except OSError as error:
-        raise KeyAccessError(f"the PIN file {path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError:
-        raise KeyAccessError(f"the PIN file {path} is not text") from None
-    if not pin:
-        raise KeyAccessError(f"the PIN file {path} is empty")
-    return pin
 
 
 class Module:

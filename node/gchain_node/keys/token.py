@@ -18,9 +18,10 @@ from asn1crypto.core import ObjectIdentifier
 from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
 
 from gchain_node.errors import KeyAccessError
+from gchain_node.keys.pin import PinSource
 from gchain_node.keys.pkcs11_key import describe, find_object, find_public, read_public_key
 from gchain_node.keys.public import algorithm_of, encode_public_key, key_id
-from gchain_node.keys.session import Module, PinSource
+from gchain_node.keys.session import Module
 from gchain_node.keys.uri import Pkcs11Uri
 
 __all__ = [

@@ -23,8 +23,8 @@ from typing import Any
 from gchain_node import errors
 from gchain_node.errors import KeyAccessError, KeyUnavailable, NodeError
 from gchain_node.keys.key import Key
+from gchain_node.keys.pin import PinSource, pin_source
 from gchain_node.keys.public import PublicKey, encode_public_key, load_public_key
-from gchain_node.keys.session import PinSource
 from gchain_node.keys.uri import Pkcs11Uri
 
 __all__ = ["WorkerKey", "serve"]
@@ -107,14 +107,15 @@ def _end(child: subprocess.Popen[str]) -> None:
 
 def serve() -> None:
     """The child: answer requests from standard input until it closes."""
-    from gchain_node.keys.provider import open_key
+    from gchain_node.keys.pkcs11_key import Pkcs11Key  # the module belongs to this process alone
 
     key: Key | None = None
     for line in sys.stdin:
         request: dict[str, Any] = json.loads(line)
         try:
             if "open" in request:
-                key = open_key(request["open"], pin=request["pin"])
+                uri = Pkcs11Uri.parse(request["open"])
+                key = Pkcs11Key.open(uri, pin_source(uri, request["pin"]))
                 answer = {"public_key": encode_public_key(key.public_key)}
             elif key is None:
                 raise KeyAccessError("no key is open")
