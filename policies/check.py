@@ -19,13 +19,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from gchain import environment as environments
-from gchain.consortium.ledger import nodes
+from gchain.consortium.ledger import nodes, open_client
 from gchain.environment import Environment
 from gchain.errors import GchainError
 from gchain.stacks import stack_file
 from gchain.stacks.automation import StackRun
 from gchain.stacks.site import FOUNDATION, Site, site
 from gchain.workspace import REPOSITORY, Workspace, workspace_of
+from gchain_node.errors import NodeError
 from policies import drift, own_rules
 from policies.engine import evaluate
 from policies.errors import PolicyError, SourceError
@@ -40,7 +41,7 @@ from policies.signing import sign_report
 from policies.sources import attestations, live, node_facts, preflight, stack_state
 from policies.sources.aws.account import open_session
 from policies.sources.buckets import region_of_bucket
-from policies.waivers import Waiver
+from policies.waivers import Waiver, of_ledger, united
 from policies.waivers import load as load_waivers
 from policies.zone import ZonePolicy
 
@@ -101,7 +102,25 @@ class Subject:
         return Officers.of_contributions(self.workspace.contributions, self.environment.consortium.name)
 
     def waivers(self) -> tuple[list[Waiver], list[str]]:
-        return load_waivers(self.evidence / "waivers", self.officers, member=self.member, now=self.now)
+        """From the member's files and from the ledger's record, each once, and why others have no effect."""
+        files, problems = load_waivers(self.evidence / "waivers", self.officers, member=self.member, now=self.now)
+        recorded, more = of_ledger(self._recorded_waivers, self.officers, member=self.member, now=self.now)
+        return united(files, recorded), [*problems, *more]
+
+    @cached_property
+    def _recorded_waivers(self) -> dict[str, Any] | None:
+        """The ledger's record of the member's waivers; None before there is a ledger that answers."""
+        if self.genesis is None:
+            return None
+        for node in nodes(self.environment, self.workspace):
+            if node.member == self.member:
+                try:
+                    with open_client(self.workspace, node) as client:
+                        value = client.query(f"compliance/waivers/{self.member}").value
+                    return value if isinstance(value, dict) else None
+                except (GchainError, NodeError, OSError):
+                    continue
+        return None
 
     def bucket_region(self, name: str) -> str | None:
         return region_of_bucket(name, self.session, self.own.endpoint)

@@ -154,17 +154,28 @@ def record(config: Config, found: Found) -> Outcome:
 
 
 def _granted(
-    envelopes: Iterable[Mapping[str, Any]], genesis: Mapping[str, Any], member: str
+    config: Config, envelopes: Iterable[Mapping[str, Any]], genesis: Mapping[str, Any]
 ) -> tuple[list[waivers.Waiver], list[str]]:
-    """The waivers that have effect, and why the others have none."""
-    officers = Officers.of_genesis(genesis)
+    """The waivers that have effect, from the role and from the ledger, and why the others have none."""
+    officers, member = Officers.of_genesis(genesis), config.member
     good, problems = [], []
     for envelope in envelopes:
         try:
             good.append(waivers.verify(envelope, officers, member=member))
         except PolicyError as error:
             problems.append(str(error))
-    return good, problems
+    recorded, more = waivers.of_ledger(_recorded(config), officers, member=member)
+    return waivers.united(good, recorded), [*problems, *more]
+
+
+def _recorded(config: Config) -> Mapping[str, Any] | None:
+    """The ledger's record of the member's waivers; None while the node does not answer."""
+    try:
+        with Client(config.status) as client:
+            value = client.query(f"compliance/waivers/{config.member}").value
+    except NodeError:
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _status(url: str) -> dict[str, Any] | None:
@@ -189,7 +200,7 @@ def main() -> int:
         config = Config.read(arguments.config)
         genesis = json.loads(arguments.genesis.read_text())
         facts = json.loads(arguments.facts.read_text())
-        granted, problems = _granted(json.loads(arguments.waivers.read_text()), genesis, config.member)
+        granted, problems = _granted(config, json.loads(arguments.waivers.read_text()), genesis)
         found = judge(config, facts, genesis, _status(config.status), granted, now=datetime.now(UTC))
         _say(found, problems, facts.get("uncollected", {}))
         if arguments.dry_run:

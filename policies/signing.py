@@ -9,18 +9,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gchain.consortium.officers import label
+from gchain.consortium.ledger import nodes, open_client
+from gchain.consortium.officers import label, officer_key
 from gchain.environment import Environment
 from gchain.workspace import Workspace
 from gchain_node.keys import Key
 from gchain_node.officer import open_officer
 from policies import waivers
 from policies.canonical import digest
+from policies.errors import WaiverError
 from policies.reports import member as member_report
 from policies.sources import attestations
 from policies.zone import ZonePolicy
 
-__all__ = ["attest", "sign_report", "waive", "write_json"]
+__all__ = ["attest", "record_waiver", "sign_report", "waive", "write_json"]
 
 
 @contextmanager
@@ -65,6 +67,21 @@ def waive(
             write_json(directory / f"{each['rule']}-{digest(dict(each))[7:15]}.dsse.json", waivers.sign(each, *keys))
             for each in drafts
         ]
+
+
+def record_waiver(environment: Environment, workspace: Workspace, member: str, path: Path) -> int:
+    """Put a signed waiver on the ledger through the member's own node; the height where it stands.
+
+    Raises:
+        WaiverError: the ledger refused it.
+    """
+    node = next(node for node in nodes(environment, workspace) if node.member == member)
+    args = {"envelope": path.read_bytes()}
+    with officer_key(workspace, environment.member(member)) as (signer, key), open_client(workspace, node) as client:
+        outcome = client.transact("compliance", "waive", args, key=key, signer=signer)
+    if outcome.code != 0:
+        raise WaiverError(f"the ledger refused the waiver: code {outcome.code}: {outcome.log}")
+    return int(outcome.height or 0)
 
 
 def sign_report(environment: Environment, workspace: Workspace, member: str, document: Mapping[str, Any]) -> Path:

@@ -18,6 +18,7 @@ from typing import Any
 
 from gchain_node.dsse import sign_dsse
 from gchain_node.keys import Key
+from gchain_node.modules.compliance import WAIVER_TYPE
 from policies.canonical import canonical_json, digest
 from policies.catalogue import catalogue
 from policies.engine import WHOLE_STAGE
@@ -25,9 +26,21 @@ from policies.errors import ReportError, WaiverError
 from policies.officers import Officer, Officers, read_envelope
 from policies.outcomes import Finding, Outcome, Severity
 
-__all__ = ["PAYLOAD_TYPE", "Waiver", "apply", "check_draft", "draft", "load", "read_draft", "sign", "verify"]
+__all__ = [
+    "PAYLOAD_TYPE",
+    "Waiver",
+    "apply",
+    "check_draft",
+    "draft",
+    "load",
+    "of_ledger",
+    "read_draft",
+    "sign",
+    "united",
+    "verify",
+]
 
-PAYLOAD_TYPE = "application/vnd.gchain.waiver+json"
+PAYLOAD_TYPE = WAIVER_TYPE
 MAXIMUM_LIFE = timedelta(days=366)
 _WAIVABLE = (Outcome.FAIL, Outcome.INDETERMINATE)
 _TEXTS = ("member", "rule", "resource", "reason", "compensating_control", "created", "expires")
@@ -195,6 +208,24 @@ def load(
         except (WaiverError, ReportError) as error:
             problems.append(f"{path.name}: {error}")
     return good, problems
+
+
+def of_ledger(
+    value: Mapping[str, Any] | None, officers: Officers, *, member: str, now: datetime | None = None
+) -> tuple[list[Waiver], list[str]]:
+    """The waivers of the ledger's record `compliance/waivers/<member>`, and why the others have no effect."""
+    good, problems = [], []
+    for digest_, entry in sorted((value or {"waivers": {}})["waivers"].items()):
+        try:
+            good.append(verify(json.loads(entry["envelope"]), officers, member=member, now=now))
+        except (WaiverError, ReportError) as error:
+            problems.append(f"ledger record {digest_[:12]}: {error}")
+    return good, problems
+
+
+def united(*groups: Iterable[Waiver]) -> list[Waiver]:
+    """Each waiver once, whether it came from a file, from the ledger, or from both."""
+    return list({waiver.digest: waiver for group in groups for waiver in group}.values())
 
 
 def apply(findings: Iterable[Finding], waivers: Iterable[Waiver]) -> list[Finding]:

@@ -125,6 +125,7 @@ def waive(
     control: Annotated[str | None, typer.Option(help="what protects instead")] = None,
     days: Annotated[int, typer.Option(help="how long")] = 30,
     file: Annotated[Path | None, typer.Option(help="a draft from the waiver form, instead of the options")] = None,
+    ledger: Annotated[bool, typer.Option("--ledger", help="also put the signed waiver on the ledger")] = False,
     officer: Annotated[list[str] | None, typer.Option(help="an officer who signs; may be repeated")] = None,
     environment: _Environment = "sandbox",
     name: _Sandbox = "default",
@@ -141,7 +142,9 @@ def waive(
         )
     loaded, workspace = environments.load(environment), workspace_of(environment, name)
     for path in signing.waive(loaded, workspace, member, [document], officers=officer or ()):
-        _out.print(str(path))
+        _out.print(str(path), soft_wrap=True)
+        if ledger:
+            print(f"on the ledger since height {signing.record_waiver(loaded, workspace, member, path)}")
 
 
 @app.command()

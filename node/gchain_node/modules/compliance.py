@@ -2,6 +2,7 @@
 
     compliance/anchors/<sha256>   {kind, digest, member, officer, verdict, height, time_ns}: an officer vouches for it
     compliance/anchors            {latest: [hex, newest first], count}
+    compliance/waivers/<m>        {waivers: {<sha256>: {envelope, height}}}: the member's signed waivers, for all to see
     compliance/members/<m>        {member, hosts: {<host>: {verdict, evidence, failing, height, expires_height,
                                   time_ns}}}
 
@@ -12,16 +13,31 @@ of a node and the suspension of governance ask.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from gchain_node.codes import Code
-from gchain_node.errors import TransactionError
+from gchain_node.dsse import verify_dsse
+from gchain_node.errors import NodeError, TransactionError
+from gchain_node.keys.public import load_public_key
 from gchain_node.modules.context import Action, Context, Effect, choice, identifier, officers_only, required, sealed
+from gchain_node.modules.membership import active_members
 from gchain_node.state import State
 
-__all__ = ["ACTIONS", "KINDS", "MAX_VALIDITY", "SUSPENDABLE", "VERDICTS", "Standing", "member_standing", "standing"]
+__all__ = [
+    "ACTIONS",
+    "KINDS",
+    "MAX_VALIDITY",
+    "SUSPENDABLE",
+    "VERDICTS",
+    "WAIVER_TYPE",
+    "Standing",
+    "member_standing",
+    "standing",
+]
 
 VERDICTS = ("pass", "fail", "indeterminate")
 KINDS = ("member-report", "consortium-report", "attestation", "waiver", "ceremony")
@@ -31,6 +47,9 @@ MAX_VALIDITY = 200_000
 _MAX_HOSTS = 32
 _MAX_FAILING = 128
 _LATEST = 64
+_MAX_WAIVERS = 256
+_MAX_WAIVER = 16_384
+WAIVER_TYPE = "application/vnd.gchain.waiver+json"
 _RULE = re.compile(r"[A-Z]{2,8}-[0-9]{1,4}")
 
 Standing = tuple[str, str]
@@ -100,6 +119,56 @@ def _forget(context: Context, args: dict[str, Any]) -> Effect:
     return Effect({"member": context.signer.member, "host": host, "height": context.height}, {"host": host})
 
 
+def _waive(context: Context, args: dict[str, Any]) -> Effect:
+    """{envelope}: a signed waiver (DSSE, JSON) of the officer's member. Each reader judges anew what it is worth."""
+    sealed(args, "envelope")
+    officers_only(context)
+    raw = required(args, "envelope", bytes)
+    _check_waiver(context, raw)
+    digest, path = hashlib.sha256(raw).hexdigest(), f"compliance/waivers/{context.signer.member}"
+    waivers = (context.state.get(path) or {"waivers": {}})["waivers"]
+    if digest in waivers:
+        raise TransactionError(Code.ALREADY_EXISTS, f"waiver {digest} is on the ledger")
+    if len(waivers) >= _MAX_WAIVERS:
+        raise TransactionError(Code.REFUSED_BY_RULES, f"{_MAX_WAIVERS} waivers are on record: withdraw some first")
+    context.state.put(path, {"waivers": {**waivers, digest: {"envelope": raw, "height": context.height}}})
+    data = {"member": context.signer.member, "waiver": bytes.fromhex(digest), "height": context.height}
+    return Effect(data, {"member": context.signer.member, "waiver": digest})
+
+
+def _check_waiver(context: Context, raw: bytes) -> None:
+    if len(raw) > _MAX_WAIVER:
+        raise TransactionError(Code.TOO_LARGE, f"the envelope has {len(raw)} bytes; at most {_MAX_WAIVER} pass")
+    officers = {
+        hashlib.sha256(o["public_key"]).hexdigest(): (m["name"], o["public_key"])
+        for m in active_members(context.state)
+        for o in m["officers"]
+    }
+    keys = {keyid: load_public_key(public_key) for keyid, (_, public_key) in officers.items()}
+    try:
+        payload, signers = verify_dsse(json.loads(raw), WAIVER_TYPE, keys)
+        member = json.loads(payload)["member"]
+    except (NodeError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
+        raise TransactionError(Code.BAD_ARGUMENTS, f"not a signed waiver: {str(error)[:200]}") from error
+    if member != context.signer.member or all(officers[keyid][0] != member for keyid in signers):
+        raise TransactionError(
+            Code.NOT_AUTHORISED,
+            f"the waiver is of {str(member)[:60]!r}, or no officer of {context.signer.member} signed it",
+        )
+
+
+def _withdraw_waiver(context: Context, args: dict[str, Any]) -> Effect:
+    """{waiver}: its SHA-256; it has no effect for whoever reads the ledger from now on."""
+    sealed(args, "waiver")
+    officers_only(context)
+    digest, path = _digest(args, "waiver").hex(), f"compliance/waivers/{context.signer.member}"
+    waivers = (context.state.get(path) or {"waivers": {}})["waivers"]
+    if digest not in waivers:
+        raise TransactionError(Code.NOT_FOUND, f"{context.signer.member} has no waiver {digest} on the ledger")
+    context.state.put(path, {"waivers": {key: value for key, value in waivers.items() if key != digest}})
+    return Effect({"member": context.signer.member, "waiver": bytes.fromhex(digest)}, {"waiver": digest})
+
+
 def _anchor(context: Context, args: dict[str, Any]) -> Effect:
     """{kind, digest, verdict}: an officer vouches for a report, by the SHA-256 of its bytes; once a digest."""
     sealed(args, "kind", "digest", "verdict")
@@ -144,4 +213,10 @@ def _rules(values: list[Any]) -> list[str]:
     return values
 
 
-ACTIONS: dict[str, Action] = {"record": _record, "forget": _forget, "anchor": _anchor}
+ACTIONS: dict[str, Action] = {
+    "record": _record,
+    "forget": _forget,
+    "anchor": _anchor,
+    "waive": _waive,
+    "withdraw_waiver": _withdraw_waiver,
+}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Any
 
 import pytest
 
 from gchain_node.codes import Code
-from gchain_node.modules.compliance import standing
+from gchain_node.dsse import sign_dsse
+from gchain_node.modules.compliance import WAIVER_TYPE, standing
 
 Ledger = Any  # of conftest.py, which pytest does not let tests import
 DIGEST = hashlib.sha256(b"rows").digest()
@@ -115,3 +117,45 @@ def test_without_a_threshold_in_genesis_there_is_no_short_way(ledger: Ledger) ->
         done = ledger.call(f"{member}/officer", "governance/vote", {"proposal": "out", "ballot": "yes"})
     assert done.code == Code.REFUSED_BY_RULES
     assert ledger.read("members/finance")["status"] == "active"
+
+
+def waiver(ledger: Ledger, member: str = "finance", *signers: str, kind: str = WAIVER_TYPE) -> bytes:
+    payload = json.dumps({"member": member, "rule": "HRD-011"}).encode()
+    keys = [ledger.members[name].keys["officer"] for name in signers or (member,)]
+    return json.dumps(sign_dsse(kind, payload, *keys)).encode()
+
+
+def waive(ledger: Ledger, envelope: bytes, by: str = "finance/officer") -> Any:
+    return ledger.call(by, "compliance/waive", {"envelope": envelope})
+
+
+def test_a_signed_waiver_stands_on_the_ledger_until_it_is_withdrawn(ledger: Ledger) -> None:
+    envelope = waiver(ledger)
+    assert waive(ledger, envelope).code == Code.OK
+    assert waive(ledger, envelope).code == Code.ALREADY_EXISTS
+    digest = hashlib.sha256(envelope)
+    assert ledger.read("compliance/waivers/finance")["waivers"][digest.hexdigest()]["envelope"] == envelope
+    gone = {"waiver": digest.digest()}
+    assert ledger.call("finance/officer", "compliance/withdraw_waiver", gone).code == Code.OK
+    assert ledger.read("compliance/waivers/finance") == {"waivers": {}}
+    assert ledger.call("finance/officer", "compliance/withdraw_waiver", gone).code == Code.NOT_FOUND
+
+
+def test_a_waiver_that_its_own_members_officer_did_not_sign_is_refused(ledger: Ledger) -> None:
+    assert waive(ledger, waiver(ledger, "finance", "justice")).code == Code.NOT_AUTHORISED
+    assert waive(ledger, waiver(ledger, "justice")).code == Code.NOT_AUTHORISED
+    assert waive(ledger, waiver(ledger), by="finance").code == Code.NOT_AUTHORISED
+    assert waive(ledger, waiver(ledger, "finance", "finance", "justice")).code == Code.OK
+
+
+@pytest.mark.parametrize("envelope", [b"", b"{}", b"[" * 5_000, b"null", b'{"payload": 1}', b"\xff"])
+def test_what_is_no_signed_waiver_is_refused(ledger: Ledger, envelope: bytes) -> None:
+    assert waive(ledger, envelope).code == Code.BAD_ARGUMENTS
+
+
+def test_another_kind_of_signed_document_or_a_changed_one_is_no_waiver(ledger: Ledger) -> None:
+    assert waive(ledger, waiver(ledger, kind="application/vnd.gchain.member-report+json")).code == Code.BAD_ARGUMENTS
+    document = json.loads(waiver(ledger))
+    document["payload"] = "eyJtZW1iZXIiOiJmaW5hbmNlIn0="
+    assert waive(ledger, json.dumps(document).encode()).code == Code.BAD_ARGUMENTS
+    assert waive(ledger, b" " * 20_000).code == Code.TOO_LARGE
