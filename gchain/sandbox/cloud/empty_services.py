@@ -76,11 +76,13 @@ class EmptyServices:
 def install() -> None:
     """Add the calls in `_ACTIONS`, where moto has none of its own."""
     for response, action, key in _ACTIONS:
-        override(response, action, lambda original, key=key: original or _empty(key))
+        override(response, action, _unless_there(key))
 
 
-def _empty(key: str) -> Callable[[Any], ActionResult]:
+def _unless_there(key: str) -> Callable[[Any], Any]:
+    """moto's own call where it has one, else one that answers an empty list under `key`."""
+
     def answer(self: Any) -> ActionResult:
         return ActionResult({key: []})
 
-    return answer
+    return lambda original: original or answer
