@@ -16,6 +16,7 @@ from gchain.environment import Environment, load
 from gchain.errors import ConsortiumError
 from gchain.workspace import Workspace, workspace_of
 from gchain_node.modules.compliance import KINDS, VERDICTS
+from policies.reports import anchoring
 
 __all__ = ["app"]
 
@@ -91,23 +92,40 @@ def go_live(environment: _Environment = "sandbox", name: _Sandbox = "default") -
 def anchor(
     member: _Member,
     report: Annotated[Path, typer.Argument(help="the report's file; its SHA-256 goes on the ledger, nothing else")],
-    kind: Annotated[str, typer.Option(help=f"one of {', '.join(KINDS)}")] = "consortium-report",
-    verdict: Annotated[str, typer.Option(help=f"one of {', '.join(VERDICTS)}")] = "pass",
+    kind: Annotated[str, typer.Option(help=f"one of {', '.join(KINDS)}")] = anchoring.KIND,
+    verdict: Annotated[
+        str | None, typer.Option(help=f"one of {', '.join(VERDICTS)}; of a consortium report: what it says itself")
+    ] = None,
     environment: _Environment = "sandbox",
     name: _Sandbox = "default",
 ) -> None:
     """Put a report's digest on the ledger under an officer's signature, so that nobody can exchange it later."""
     loaded, workspace = _open(environment, name)
     try:
-        digest = hashlib.sha256(report.read_bytes()).digest()
+        raw = report.read_bytes()
     except OSError as error:
         raise ConsortiumError(f"{report}: {error.strerror}") from error
-    node, args = _node(loaded, workspace, member), {"kind": kind, "digest": digest, "verdict": verdict}
+    digest = hashlib.sha256(raw).digest()
+    node, args = (
+        _node(loaded, workspace, member),
+        {"kind": kind, "digest": digest, "verdict": _said(raw, kind, verdict)},
+    )
     with officer_key(workspace, loaded.member(member)) as (signer, key), open_client(workspace, node) as client:
         outcome = client.transact("compliance", "anchor", args, key=key, signer=signer)
-    if outcome.code != 0:
-        raise ConsortiumError(f"the ledger refused: code {outcome.code}: {outcome.log}")
-    print(f"{digest.hex()} anchored at height {outcome.height}")
+        if outcome.code != 0:
+            raise ConsortiumError(f"the ledger refused: code {outcome.code}: {outcome.log}")
+        receipt = records.save_receipt(workspace, client, anchoring.receipt_name(raw).removesuffix(".json"), outcome)
+    print(f"{digest.hex()} anchored at height {outcome.height}; receipt {receipt}")
+
+
+def _said(raw: bytes, kind: str, verdict: str | None) -> str:
+    """The verdict to anchor. Raises `ConsortiumError` where the given one is not the report's, or none is known."""
+    known = anchoring.verdict_of(raw) if kind == anchoring.KIND else None
+    if known is None and verdict is None:
+        raise ConsortiumError(f"a {kind} has no verdict that is known here", remedy=f"--verdict: {', '.join(VERDICTS)}")
+    if known is not None and verdict not in (None, known):
+        raise ConsortiumError(f"the report says {known}, not {verdict}", remedy="leave out --verdict")
+    return known or str(verdict)
 
 
 @app.command()

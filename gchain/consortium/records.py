@@ -21,7 +21,7 @@ from gchain_node.modules.records import commitment
 from gchain_node.proof.receipt import verify_receipt
 from gchain_node.proof.trust import Trust
 
-__all__ = ["Committed", "commit_record"]
+__all__ = ["Committed", "commit_record", "save_receipt"]
 
 _SALT_BYTES = 32
 _NEXT_BLOCK_SECONDS = 30
@@ -52,7 +52,7 @@ def commit_record(workspace: Workspace, member: Member, node: Node, name: str, d
         if outcome.code != 0 or not outcome.committed:
             raise ConsortiumError(f"the ledger refused record {name}: code {outcome.code}: {outcome.log}")
         _read_back(client, name, value)
-        return Committed(name, outcome, _save_receipt(workspace, client, name, outcome))
+        return Committed(name, outcome, save_receipt(workspace, client, name, outcome))
 
 
 def _keep(workspace: Workspace, member: Member, name: str, salt: bytes, document: bytes) -> None:
@@ -71,8 +71,8 @@ def _read_back(client: Client, name: str, value: bytes) -> None:
         raise ConsortiumError(f"the ledger answers {found!r} for record {name}, which is not what was committed")
 
 
-def _save_receipt(workspace: Workspace, client: Client, name: str, outcome: Outcome) -> Path:
-    """Fetch the receipt once the next block has sealed the result, verify it, and write it."""
+def save_receipt(workspace: Workspace, client: Client, name: str, outcome: Outcome) -> Path:
+    """Fetch the receipt once the next block has sealed the result, verify it, write it as `receipts/<name>.json`."""
     receipt = _await_receipt(client, outcome)
     verify_receipt(receipt, Trust.from_json(json.loads(workspace.trust.read_text())))
     workspace.receipts.mkdir(parents=True, exist_ok=True)

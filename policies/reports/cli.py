@@ -15,8 +15,8 @@ from policies import check, frameworks, own_rules, signing, waivers
 from policies.errors import ReportError, WaiverError
 from policies.frameworks.component import component_definition
 from policies.officers import read_envelope
+from policies.reports import anchoring, history, page, rule_pages, schemas
 from policies.reports import compare as comparing
-from policies.reports import history, page, rule_pages, schemas
 from policies.reports import merge as merging
 from policies.reports.formats import FORMATS
 from policies.zone import ZonePolicy
@@ -156,11 +156,35 @@ def merge(environment: _Environment = "sandbox", name: _Sandbox = "default", zon
 
 
 @app.command()
-def verify(environment: _Environment = "sandbox", name: _Sandbox = "default", zone_digest: _Zone = None) -> None:
-    """Recompute the consortium report offline from the signed member reports and genesis."""
-    document = verify_report(workspace_of(environment, name), zone_digest)
+def verify(
+    environment: _Environment = "sandbox",
+    name: _Sandbox = "default",
+    zone_digest: _Zone = None,
+    anchor: Annotated[Path | None, typer.Option(help="receipt of the anchor; else that among the receipts")] = None,
+    trust: Annotated[Path | None, typer.Option(help="the trust file, from a source of your own")] = None,
+) -> None:
+    """Recompute the consortium report offline from the signed member reports and genesis; check its anchor."""
+    workspace = workspace_of(environment, name)
+    document = verify_report(workspace, zone_digest)
     _out.print(f"the report is the merge of {len(document['members'])} signed member reports")
+    _out.print(_anchored(workspace, anchor, trust or workspace.trust), markup=False, soft_wrap=True)
     _summary(document)
+
+
+def _anchored(workspace: Workspace, given: Path | None, trust: Path) -> str:
+    """What the ledger's receipt says of the report; one that is named, or is there, must hold."""
+    raw = (workspace.public / "consortium-report.json").read_bytes()
+    path = given or workspace.receipts / anchoring.receipt_name(raw)
+    if given is None and not path.exists():
+        return "not anchored: no receipt of an anchor is among the public files (gchain consortium anchor makes one)"
+    return anchoring.check(raw, _json(path), _json(trust)).sentence()
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ReportError(f"{path}: {error}") from error
 
 
 @app.command()

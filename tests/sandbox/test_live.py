@@ -102,6 +102,20 @@ def test_a_receipt_is_refused_under_another_ledgers_trust(live: Consortium, tmp_
     assert "Traceback" not in done.stderr
 
 
+def test_an_officer_anchors_the_report_and_anyone_verifies_it_without_a_network(live: Consortium) -> None:
+    report, sandbox = live.workspace.public / "consortium-report.json", ("--name", live.sandbox.name)
+    kept = list(live.workspace.receipts.glob("anchor-*.json"))
+    if not kept:  # a digest is anchored once
+        done = _gchain("consortium", "anchor", "--member", live.environment.convenor.name, str(report), *sandbox)
+        assert done.returncode == 0, done.stderr
+    done = _gchain("report", "verify", *sandbox, offline=True)
+    assert done.returncode == 0, done.stderr
+    assert "the merge of 4 signed member reports" in done.stdout
+    assert "(compliance/anchor by " in done.stdout
+    other = _gchain("report", "verify", "--anchor", str(_receipt(live)), *sandbox, offline=True)
+    assert (other.returncode, "not of an anchor" in other.stderr) == (8, True), other.stderr
+
+
 def test_status_shows_data_that_moves(live: Consortium) -> None:
     def asked() -> dict[str, Any]:
         done = _gchain("status", "--name", live.sandbox.name, "--json")
