@@ -28,6 +28,7 @@ __all__ = [
     "LogConfig",
     "NodeConfig",
     "ReadGroup",
+    "SignerSection",
     "SnapshotsConfig",
     "StorageConfig",
     "load_config",
@@ -174,6 +175,12 @@ class LogConfig(_Section):
     witnesses: tuple[Annotated[str, AfterValidator(_witness_key)], ...] = ()
 
 
+class SignerSection(_Section):
+    """`view`: the file in which the signer of this host reads what was committed (docs/keys.md); none: not written."""
+
+    view: _AbsolutePath | None = None
+
+
 class NodeConfig(_Section):
     chain_id: Annotated[str, Field(min_length=1, max_length=50)]
     home: _AbsolutePath
@@ -186,6 +193,7 @@ class NodeConfig(_Section):
     storage: StorageConfig = StorageConfig()
     snapshots: SnapshotsConfig = SnapshotsConfig()
     log: LogConfig = LogConfig()
+    signer: SignerSection = SignerSection()
 
 
 _SECTIONS: dict[str, type[BaseModel]] = {
@@ -196,6 +204,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "storage": StorageConfig,
     "snapshots": SnapshotsConfig,
     "log": LogConfig,
+    "signer": SignerSection,
 }
 
 

@@ -12,7 +12,7 @@ import contextlib
 import gc
 import json
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import cbor2
 
@@ -36,6 +36,7 @@ from gchain_node.errors import ConfigurationError, GenesisError, StateError
 from gchain_node.keys import open_key
 from gchain_node.messages import InitChain
 from gchain_node.metrics import Metrics
+from gchain_node.signer_view import SignerView
 from gchain_node.snapshots import Snapshots
 from gchain_node.store import Store
 from gchain_node.supervisor import Supervisor
@@ -80,8 +81,10 @@ async def _run(config: NodeConfig) -> None:
             if archivist is not None:
                 archivist.committed(block.height)
 
+        signer_view = _signer_view(config, app)
         adapter = AbciAdapter(
             app,
+            on_commit=signer_view.committed if signer_view else lambda block: None,
             on_block=on_block,
             on_init_chain=lambda request: check_genesis(config, request),
             retain_height=lambda height: snapshots.needed_from(archivist.retain_height(height)) if archivist else 0,
@@ -118,6 +121,19 @@ async def _run(config: NodeConfig) -> None:
         if archivist is not None:
             stack.enter_context(contextlib.closing(archivist)).start()
         await supervisor.run()
+
+
+def _signer_view(config: NodeConfig, app: App) -> SignerView | None:
+    if config.signer.view is None:
+        return None
+
+    def member() -> dict[str, Any] | None:
+        found = app.query(f"members/{config.member}")
+        return cbor2.loads(found.value) if found.code == 0 else None
+
+    view = SignerView(config.signer.view, config.chain_id, member)
+    view.start(app.info().last_block_height)
+    return view
 
 
 def open_store(config: NodeConfig) -> Store:

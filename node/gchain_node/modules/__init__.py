@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gchain_node.modules import compliance, governance, membership, records, rotation
+from gchain_node.modules import compliance, governance, membership, records, rotation, signers
 from gchain_node.modules.context import Action
 
 __all__ = ["MODULES", "OPEN_WHILE_FORMING"]
 
 MODULES: dict[str, Mapping[str, Action]] = {
-    "membership": {**membership.ACTIONS, **rotation.ACTIONS},
+    "membership": {**membership.ACTIONS, **rotation.ACTIONS, **signers.ACTIONS},
     "governance": governance.ACTIONS,
     "compliance": compliance.ACTIONS,
     "records": records.ACTIONS,

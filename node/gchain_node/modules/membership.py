@@ -2,7 +2,7 @@
 
     members        {members: [{name, status, role, power, jurisdiction, site}]}, sorted by name
     members/<m>    {name, status, role, power, jurisdiction, account, site, validator, peer, api, member_key, tls_ca,
-                    receipt_key, officers, since}
+                    receipt_key, officers, since, signer?}
     keys/<kid>     {member, officer, public_key, until?}: whose key signs, kid in hex, and up to which height
 
 Members come in and go out by proposals of governance alone, which calls the functions here; what a member may change of

@@ -20,6 +20,7 @@ from gchain_node.keys.provider import open_key
 from gchain_node.keys.public import cometbft_address, cometbft_type, encode_public_key
 from gchain_node.sdnotify import notify
 from gchain_node.signer.config import SignerConfig, load_config
+from gchain_node.signer.fence import Fence
 from gchain_node.signer.journal import Identity, Journal, highest_seen
 from gchain_node.signer.signer import Signer
 from gchain_node.signer.storage import DirectoryStorage
@@ -31,6 +32,9 @@ app = typer.Typer(no_args_is_help=True, help="The validator's remote signer.")
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="signer.toml")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+HaltedOption = Annotated[
+    bool, typer.Option("--halted", help="The chain waits for this validator: allow the height that is in flight.")
+]
 
 
 @app.command()
@@ -43,6 +47,7 @@ def init(
     following: Annotated[
         bool, typer.Option("--next", help="The journal of the key under [next], which begins at its first height.")
     ] = False,
+    halted: HaltedOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Begin the double-sign journal. A sound journal that begins at this height is left as it is."""
@@ -53,12 +58,40 @@ def init(
         raise ConfigurationError(
             "--initial-height is needed", remedy="1 for a new key; else a height above the chain's"
         )
+    _begin(settings, _open_key(settings), initial_height, halted=halted, as_json=as_json)
+
+
+@app.command("take-over")
+def take_over(
+    initial_height: Annotated[
+        int,
+        typer.Option(min=2, help="First height that this signer may sign; above the chain's and the registration's."),
+    ],
+    config: ConfigOption = Path("/etc/gchain/signer.toml"),
+    halted: HaltedOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Begin to sign on this host with a key that another host signed with, once the ledger names this signer.
+
+    An officer registers it first: membership/register_signer with the id and the epoch under [fence].
+    """
+    settings = load_config(config)
     key = _open_key(settings)
-    storage = DirectoryStorage(settings.journal)
-    created = not _is_sound(storage, settings, key, initial_height)
-    if created:
-        Journal.create(storage, Identity(settings.chain_id, key.kid.hex(), initial_height))
-    storage.close()
+    fence = _fence(settings, key)
+    if fence is None or not fence.epoch:
+        raise ConfigurationError("a take-over needs [fence] with view, id and epoch (1 or above) in signer.toml")
+    fence.check_registered()
+    _begin(settings, key, initial_height, halted=halted, as_json=as_json)
+
+
+def _begin(settings: SignerConfig, key: Key, initial_height: int, *, halted: bool, as_json: bool) -> None:
+    fence = _fence(settings, key)
+    with closing(DirectoryStorage(settings.journal)) as storage:
+        created = not _is_sound(storage, settings, key, initial_height)
+        if created:
+            if fence is not None:
+                fence.check_initial_height(initial_height, halted=halted)
+            Journal.create(storage, Identity(settings.chain_id, key.kid.hex(), initial_height))
     report = {"journal": str(settings.journal), "initial_height": initial_height, "created": created}
     line = f"journal {settings.journal} from height {initial_height}: {'created' if created else 'present'}"
     typer.echo(json.dumps(report) if as_json else line)
@@ -111,7 +144,16 @@ def _signer(settings: SignerConfig, held: ExitStack) -> Signer:
     key = _open_key(settings)
     held.enter_context(_claim(key))
     storage = held.enter_context(closing(DirectoryStorage(settings.journal)))
-    return Signer(key, Journal.open(storage, settings.chain_id, key.kid.hex()), stop_height=settings.stop_height)
+    journal = Journal.open(storage, settings.chain_id, key.kid.hex())
+    return Signer(key, journal, stop_height=settings.stop_height, fence=_fence(settings, key))
+
+
+def _fence(settings: SignerConfig, key: Key) -> Fence | None:
+    found = settings.fence
+    if found is None:
+        return None
+    address = cometbft_address(key.public_key).hex().upper()
+    return Fence(found.view, settings.chain_id, found.id, found.epoch, address)
 
 
 def _successive(settings: SignerConfig, signer: Signer, held: ExitStack) -> Answering:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from gchain_node.errors import ConfigurationError
 
-__all__ = ["NextKey", "SignerConfig", "load_config"]
+__all__ = ["FenceConfig", "NextKey", "SignerConfig", "load_config"]
 
 
 def _unix(text: str) -> str:
@@ -35,6 +35,16 @@ class NextKey(BaseModel):
     first_height: Annotated[int, Field(ge=2)]
 
 
+class FenceConfig(BaseModel):
+    """`[fence]`: the file in which the node shows the chain, and who this signer is on the ledger (`fence.py`)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    view: Annotated[Path, AfterValidator(_absolute)]
+    id: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9._-]{0,126}[a-z0-9])?$")] = "first"
+    epoch: Annotated[int, Field(ge=0)] = 0
+
+
 class SignerConfig(BaseModel):
     """`engine_uid`: who may listen at `socket`; without it any user may. `stop_height`: the last height to sign."""
 
@@ -50,6 +60,7 @@ class SignerConfig(BaseModel):
     engine_uid: Annotated[int, Field(ge=0)] | None = None
     engine_user: str | None = None
     next: NextKey | None = None
+    fence: FenceConfig | None = None
 
     @model_validator(mode="after")
     def _journals_are_apart(self) -> Self:

@@ -97,6 +97,11 @@ class Journal:
         journal._tidy(cut=len(raw) > len(whole))
         return journal
 
+    @property
+    def reached(self) -> int:
+        """The height of the last intent; before the first one, the height below the initial one."""
+        return self.last.position.height if self.last is not None else self.identity.initial_height - 1
+
     def intend(self, position: Position, sign_bytes: bytes) -> None:
         """Record that `sign_bytes` will be signed at `position`. Durable on return: only then may the key be asked.
 

@@ -7,6 +7,7 @@ from gchain_node._proto import types_pb2 as types
 from gchain_node.errors import KeyAccessError, SigningRefused, StateError
 from gchain_node.keys.key import Key
 from gchain_node.keys.public import cometbft_bytes, cometbft_type
+from gchain_node.signer.fence import Fence
 from gchain_node.signer.journal import Journal
 from gchain_node.signer.sign_bytes import (
     is_nil,
@@ -19,7 +20,14 @@ from gchain_node.signer.state import Bounds, Decision, Entry, Position, decide
 
 __all__ = ["REFUSAL_CODES", "Signer"]
 
-REFUSAL_CODES = {"refused": 1, "wrong_chain": 2, "key_unavailable": 3, "malformed": 4}
+REFUSAL_CODES = {
+    "refused": 1,
+    "wrong_chain": 2,
+    "key_unavailable": 3,
+    "malformed": 4,
+    "taken_over": 5,
+    "old_journal": 6,
+}
 _VOTE_STEPS = {types.SIGNED_MSG_TYPE_PREVOTE: 2, types.SIGNED_MSG_TYPE_PRECOMMIT: 3}
 _LARGEST = 2**63 - 1
 
@@ -32,8 +40,12 @@ class Signer:
     is on disk.
     """
 
-    def __init__(self, key: Key, journal: Journal, *, stop_height: int | None = None) -> None:
-        self._key, self._journal = key, journal
+    def __init__(
+        self, key: Key, journal: Journal, *, stop_height: int | None = None, fence: Fence | None = None
+    ) -> None:
+        self._key, self._journal, self._fence = key, journal, fence
+        if fence is not None:
+            fence.check_start(journal.reached)
         self.bounds = Bounds(journal.identity.initial_height, stop_height)
         self._broken = False
 
@@ -104,6 +116,7 @@ class Signer:
         position = _checked(vote.height, vote.round, _VOTE_STEPS[vote.type])
         chain_id = self._journal.identity.chain_id
         sign_bytes = vote_sign_bytes(chain_id, vote)
+        self._check_fence(position)
         decision = decide(self._journal.last, self.bounds, position, sign_bytes)
         extended = vote.type == types.SIGNED_MSG_TYPE_PRECOMMIT and not is_nil(vote.block_id)
         if vote.extension and not extended:
@@ -121,6 +134,7 @@ class Signer:
             raise SigningRefused(f"malformed: type {proposal.type} is not a proposal's")
         position = _checked(proposal.height, proposal.round, 1)
         sign_bytes = proposal_sign_bytes(self._journal.identity.chain_id, proposal)
+        self._check_fence(position)
         decision = decide(self._journal.last, self.bounds, position, sign_bytes)
         _take(self._settle(decision, position, sign_bytes), proposal)
 
@@ -149,6 +163,10 @@ class Signer:
         if entry is None or entry.position != position:
             raise StateError(f"the journal does not stand at {position}")
         return entry
+
+    def _check_fence(self, position: Position) -> None:
+        if self._fence is not None:
+            self._fence.check(position, self._journal.reached)
 
     def _check_chain(self, chain_id: str) -> None:
         if chain_id != self._journal.identity.chain_id:

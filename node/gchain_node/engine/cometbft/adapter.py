@@ -58,6 +58,7 @@ class AbciAdapter:
 
     The app is called by the threads of several connections; what it lets run side by side is its own contract.
     `on_block` is told of each block after the app made it durable. `on_init_chain` may refuse a ledger's start.
+    `on_commit` comes before that, with the votes that the block brought; the engine goes on when it has returned.
     `retain_height` says, of a height just committed, below which the engine may prune its blocks (0: none).
     """
 
@@ -68,11 +69,13 @@ class AbciAdapter:
         on_block: OnBlock = lambda block: None,
         on_init_chain: Callable[[InitChain], None] = lambda request: None,
         retain_height: Callable[[int], int] = lambda height: 0,
+        on_commit: Callable[[Block], None] = lambda block: None,
     ) -> None:
         self._app = app
         self._on_block = on_block
         self._on_init_chain = on_init_chain
         self._retain_height = retain_height
+        self._on_commit = on_commit
         self._finalized: tuple[Block, BlockResult] | None = None
         self._methods: dict[str, Callable[[Any], abci.Response]] = {
             "info": self._info,
@@ -187,6 +190,7 @@ class AbciAdapter:
         retain_height = self._app.commit()
         finalized, self._finalized = self._finalized, None
         if finalized is not None:
+            self._on_commit(finalized[0])
             self._on_block(CommittedBlock.of(*finalized))
             retain_height = self._retain_height(finalized[0].height)
         return abci.Response(commit=abci.ResponseCommit(retain_height=retain_height))
