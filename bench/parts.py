@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from statistics import quantiles
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench import embedded, growth, knee, ledger, policy, receipts, sandbox, state
+from bench import embedded, growth, knee, ledger, policy, receipts, sandbox, signer, state
 from gchain.environment import load
 from gchain.sandbox.sandbox import Sandbox
 
@@ -76,6 +78,11 @@ def _receipts(_: Options) -> Figures:
     return dict(receipts.measure())
 
 
+def _signer(_: Options) -> Figures:
+    with TemporaryDirectory(dir="/var/tmp") as directory:  # a disk: fsync must cost what it costs
+        return signer.measure(2000, Path(directory))
+
+
 def _growth(options: Options) -> Figures:
     return growth.measure(options.minutes)
 
@@ -111,6 +118,7 @@ PARTS: dict[str, Callable[[Options], Figures]] = {
     "embedded": _embedded,
     "state": _state,
     "receipts": _receipts,
+    "signer": _signer,
     "growth": _growth,
     "sandbox": _sandbox,
 }

@@ -85,7 +85,7 @@ class KeyAccessError(NodeError):
 
 
 class KeyUnavailable(KeyAccessError):  # noqa: N818 -- the field's word
-    pass
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h: the units start again after it, and never after a 7
 
 
 class SigningRefused(NodeError):  # noqa: N818 -- the field's word: a signer refuses

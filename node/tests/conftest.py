@@ -108,6 +108,11 @@ class FaultyHsm:
         self.token.add(label, key_type)
         return str(self.uri.with_object(label))
 
+    def signed(self) -> list[bytes]:
+        """What the HSM was asked to sign while `record` was set, in order."""
+        found = self.directory / "signed"
+        return [bytes.fromhex(line) for line in found.read_text().split()] if found.exists() else []
+
     def set(self, faults: str) -> None:
         """In one step: the HSM may be in use."""
         (self.directory / "faults.new").write_text(faults)

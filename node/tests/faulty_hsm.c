@@ -2,14 +2,16 @@
  *
  * The function list of PKCS#11 2.40 (section 3.6, CK_FUNCTION_LIST) is a version and 68 pointers in a fixed order; a
  * few are replaced. Faults, words in any order: delay=MILLISECONDS, removed, full, locked, final-try, no-ed25519,
- * bad-signature. The file is read at each call, so that a test changes its HSM while it is used.
+ * bad-signature, record (each message that is signed, in hexadecimal, a line of `signed`). The file is read at each call, so that a test changes its HSM while it is used.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 typedef unsigned long Word;
 typedef Word (*Function)();
@@ -75,6 +77,17 @@ static Word sign_init(Word session, void *mechanism, Word key) {
     return fault("removed") ? DEVICE_REMOVED : real.at[SIGN_INIT](session, mechanism, key);
 }
 
+static void record(const unsigned char *data, Word size) {
+    char path[4096], line[8192];
+    Word used = 0;
+    beside("signed", path, sizeof path);
+    for (Word i = 0; i < size && used < sizeof line - 4; i++) used += sprintf(line + used, "%02x", data[i]);
+    line[used++] = '\n';
+    int file = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    if (file < 0 || write(file, line, used) != (ssize_t)used) abort();
+    close(file);
+}
+
 static Word sign(Word session, void *data, Word size, unsigned char *signature, Word *length) {
     const char *delay = fault("delay=");
     if (delay && signature) {
@@ -83,6 +96,7 @@ static Word sign(Word session, void *data, Word size, unsigned char *signature, 
         nanosleep(&pause, NULL);
     }
     if (fault("removed")) return DEVICE_REMOVED;
+    if (signature && fault("record")) record(data, size);
     Word status = real.at[SIGN](session, data, size, signature, length);
     if (status == 0 && signature && fault("bad-signature")) signature[0] ^= 1;
     return status;

@@ -5,6 +5,8 @@ The HSM is SoftHSM behind a module that fails on demand (`tests/faulty_hsm.c`).
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -65,6 +67,17 @@ def test_a_token_that_is_locked_while_it_is_in_use_says_so_at_the_next_log_in(fa
     key._connection.run(lambda session: session.close())
     with pytest.raises(KeyAccessError, match="is locked"):
         key.sign(b"m")
+
+
+@pytest.mark.parametrize(("fault", "status"), [("removed", 75), ("locked", 7), ("final-try", 7), ("", 0)])
+def test_the_exit_status_says_whether_a_new_start_may_help(faulty_hsm: Any, fault: str, status: int) -> None:
+    """A unit restarts after 75 and never after 7, where another try could lock the token."""
+    uri = faulty_hsm.uri_of("k", "ed25519")
+    faulty_hsm.set(fault)
+    command = [sys.executable, "-m", "gchain_node.cli", "keys", "public", "--uri", uri]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stderr
+    assert faulty_hsm.token.pin() not in done.stdout + done.stderr
 
 
 def test_a_full_token_is_named_and_its_keys_go_on(faulty_hsm: Any) -> None:

@@ -24,11 +24,17 @@ ROW = {
     "keys": 1000, "commit_p50": 8.0, "commit_p95": 9.0, "commit_p99": 9.5, "plain_p50": 2.0, "proof_p50": 0.1,
     "proof_p99": 0.2, "start": 2.0, "disk": 5.0, "plain_disk": 4.0, "memory": 40.0,
 }  # fmt: skip
+CUTS = {"p50_ms": 0.5, "p99_ms": 1.5}
 FIGURES: dict[str, dict[str, Any]] = {
     "ledger": {"seconds": 10.0, "size": 292, "ours": SIDE, "theirs": SIDE | {"best": 620.0}, "mixed": SIDE},
     "embedded": {"transactions": 10, "blocks": 2, "rate": 3000.0, "sqlite_rate": 9000.0, "p50": 1, "p95": 2, "p99": 3},
     "state": {"rows": [ROW, ROW | {"keys": 1_000_000}]},
     "receipts": {"p50": 0.8, "p95": 0.9, "p99": 1.0, "bytes": 4000, "signature": 0.1},
+    "signer": {
+        "rounds": 10,
+        "signatures": {"p256": {"bare": CUTS}, "ed25519": {"bare": CUTS, "journalled": CUTS, "file_signer": CUTS}},
+        "slow": [{"delay_ms": 100, "blocks": 60, "missed": 0, "seconds": 55.0}],
+    },
     "growth": {"minutes": 1, "transactions": 100, "readings": [[number, 60.0] for number in range(20)]},
     "sandbox": {
         "stages": {"toolchain": 0.2},
