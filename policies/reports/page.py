@@ -5,6 +5,7 @@ No asset comes from elsewhere, nothing needs the script (it only filters), and i
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -59,6 +60,7 @@ def render(report: Mapping[str, Any], *, served: bool = False, changes: Comparis
         warnings=_explained(report["verdict"]["warnings"], report["findings"]),
         totals=_totals(rules),
         severities=_SEVERITIES,
+        controls=sorted({control for rule in rules for control in rule["controls"]}, key=_in_order),
         coverage=[_coverage(each) for each in report["members"]],
         conflicts=conflicts(),
         script=(_HERE / "page.js").read_text(),
@@ -105,8 +107,15 @@ def _rule(
         "rows": [row for member in members for row in rows.get((rule["id"], member), [])],
         "findings": sorted(findings, key=lambda f: (f["member"], f["stage"], f["resource"])),
         "rationale": entry.rationale if entry else "",
+        "leak": entry.leak if entry else "",
+        "clean": entry.clean if entry else "",
         "remedy": implemented.remedy if implemented else "",
     }
+
+
+def _in_order(control: str) -> tuple[str | int, ...]:
+    """`sc-7.3` behind `sc-7` and before `sc-12`."""
+    return tuple(int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", control))
 
 
 def _explained(reasons: Iterable[Mapping[str, Any]], findings: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -6,13 +6,9 @@ import asyncio
 import contextlib
 import hashlib
 import itertools
-import json
-import os
 import queue
 import shutil
-import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +37,7 @@ from gchain_node.proof.trust import Trust, from_genesis
 from gchain_node.store import Store
 from gchain_node.tlog.log import TransparencyLog
 from gchain_node.tlog.signing import cosigner_key
+from node.tests.browser import Browser
 
 
 @dataclass
@@ -161,97 +158,6 @@ def served(tmp_path: Path, limit: RateLimit, makes_blocks: bool) -> Iterator[Ser
     ):
         yield Served(consortium, view, engine, api, status, routes, log, witness)
     engine.close()
-
-
-class Browser:
-    """Headless Chromium over the DevTools protocol on a pipe: JSON messages that end in a NUL."""
-
-    _SWITCHES = (
-        "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    )  # fmt: skip
-
-    def __init__(self, program: str, profile: Path) -> None:
-        to_browser, self._write = os.pipe()
-        self._read, from_browser = os.pipe()
-
-        def pipes() -> None:  # the browser reads from 3 and writes to 4
-            os.dup2(to_browser, 13), os.dup2(from_browser, 14), os.dup2(13, 3), os.dup2(14, 4)
-
-        self._process = subprocess.Popen(
-            [program, *self._SWITCHES, "--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank"],
-            preexec_fn=pipes,
-            close_fds=False,
-            stderr=subprocess.DEVNULL,
-        )
-        os.close(to_browser), os.close(from_browser)
-        self._buffer = b""
-        self._numbers = itertools.count(1)
-        self.refused: list[str] = []
-        target = self._call("Target.getTargets")["targetInfos"][0]["targetId"]
-        self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log"):
-            self.call(f"{domain}.enable")
-
-    def close(self) -> None:
-        self._process.terminate()
-        self._process.wait(30)
-        os.close(self._write), os.close(self._read)
-
-    def open(self, url: str, width: int) -> None:
-        """Load a page at a width, and wait for its load event."""
-        metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-        self.call("Emulation.setDeviceMetricsOverride", **metrics)
-        self.call("Page.navigate", url=url)
-        self.wait_for(f"location.href.startsWith({json.dumps(url)}) && document.readyState === 'complete'")
-
-    def evaluate(self, expression: str) -> Any:
-        return self.call("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
-
-    def wait_for(self, expression: str, deadline: float = 30.0) -> None:
-        end = time.monotonic() + deadline
-        while not self.evaluate(expression):
-            if time.monotonic() > end:
-                pytest.fail(f"waited {deadline:g} s in the browser for {expression}")
-            time.sleep(0.05)
-
-    def press(self, key: str) -> None:
-        codes = {"Tab": 9, "Enter": 13}
-        text = {"text": "\r"} if key == "Enter" else {}
-        parameters = {"key": key, "code": key, "windowsVirtualKeyCode": codes[key]} | text
-        self.call("Input.dispatchKeyEvent", type="keyDown", **parameters)
-        self.call("Input.dispatchKeyEvent", type="keyUp", key=key, code=key, windowsVirtualKeyCode=codes[key])
-
-    def accessible(self) -> list[tuple[str, str]]:
-        """Role and name of what a screen reader is given."""
-        nodes = self.call("Accessibility.getFullAXTree")["nodes"]
-        shown = [node for node in nodes if not node.get("ignored")]
-        return [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in shown]
-
-    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        return self._call(method, self._session, **parameters)
-
-    def _call(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
-        number = next(self._numbers)
-        message = {"id": number, "method": method, "params": parameters} | ({"sessionId": session} if session else {})
-        os.write(self._write, json.dumps(message).encode() + b"\0")
-        while True:
-            answer = self._receive()
-            if answer.get("method") == "Log.entryAdded":
-                self.refused.append(answer["params"]["entry"]["text"])
-            if answer.get("id") == number:
-                assert "error" not in answer, answer
-                result: dict[str, Any] = answer["result"]
-                return result
-
-    def _receive(self) -> dict[str, Any]:
-        while b"\0" not in self._buffer:
-            received = os.read(self._read, 1 << 16)
-            assert received, "the browser ended"
-            self._buffer += received
-        message, _, self._buffer = self._buffer.partition(b"\0")
-        decoded: dict[str, Any] = json.loads(message)
-        return decoded
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@
     (!wanted.outcome || (wanted.member
       ? rule.dataset["of_" + wanted.member] === wanted.outcome
       : rule.dataset.outcomes.split(" ").includes(wanted.outcome))) &&
+    (!wanted.control || rule.dataset.controls.split(" ").includes(wanted.control)) &&
     (!wanted.text || rule.textContent.toLowerCase().includes(wanted.text.toLowerCase()));
   const narrow = () => {
     const wanted = Object.fromEntries(new FormData(form));

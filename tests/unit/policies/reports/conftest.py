@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 
 from gchain.workspace import Workspace, workspace_of
 from gchain_node.development import DevelopmentMember
@@ -18,6 +21,7 @@ from policies.outcomes import Finding, Outcome, Stage
 from policies.reports.formats import plain
 from policies.reports.member import sign
 from policies.reports.merge import merge
+from policies.reports.server import application
 from tests.unit.policies.conftest import NAMES, NOW
 
 Envelopes = dict[str, dict[str, Any]]
@@ -66,3 +70,18 @@ def workspace(
         (made.reports / f"{name}.dsse.json").write_text(json.dumps(envelope))
     (made.public / "consortium-report.json").write_text(plain(report))
     return made
+
+
+@pytest.fixture
+def address(workspace: Workspace) -> Iterator[str]:
+    """The officer's pages over this workspace."""
+    server = uvicorn.Server(uvicorn.Config(application(workspace), host="127.0.0.1", port=0, log_level="error"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started:
+        assert time.monotonic() < deadline, "the server did not start in 20 s"
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(10)

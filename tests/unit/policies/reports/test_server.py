@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
 from gchain.workspace import Workspace
 from policies import waivers
 from policies.errors import WaiverError
 from policies.reports import history
-from policies.reports.server import application
 
 Report = dict[str, Any]
 FORM = {
@@ -30,20 +24,6 @@ FORM = {
     "control": "nobody can call it: its policy denies all",
     "days": "14",
 }
-
-
-@pytest.fixture
-def address(workspace: Workspace) -> Iterator[str]:
-    server = uvicorn.Server(uvicorn.Config(application(workspace), host="127.0.0.1", port=0, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 20
-    while not server.started:
-        assert time.monotonic() < deadline, "the server did not start in 20 s"
-        time.sleep(0.02)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(10)
 
 
 @pytest.fixture
@@ -146,17 +126,3 @@ def test_without_a_report_the_page_says_what_to_do(client: httpx.Client, workspa
     answer = client.get("/")
     assert answer.status_code == 404
     assert "gchain report merge" in answer.text
-
-
-@pytest.mark.browser
-@pytest.mark.slow
-@pytest.mark.parametrize("page", ["/", "/waiver?rule=HRD-014", "/evidence/health/RES-010/state"])
-def test_a_browser_shows_the_page_at_a_phones_width_without_scrolling_sideways(
-    address: str, page: str, tmp_path: Path
-) -> None:
-    chromium = shutil.which("chromium")
-    assert chromium, "chromium is not installed: make dev"
-    command = [chromium, "--headless=new", "--no-sandbox", f"--user-data-dir={tmp_path}", "--window-size=500,900"]
-    done = subprocess.run([*command, "--dump-dom", f"{address}{page}"], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0
-    assert 'aria-label="Pages"' in done.stdout
