@@ -42,6 +42,7 @@ __all__ = [
 
 PAYLOAD_TYPE = WAIVER_TYPE
 MAXIMUM_LIFE = timedelta(days=366)
+CLOCK_SKEW = timedelta(minutes=5)
 _WAIVABLE = (Outcome.FAIL, Outcome.INDETERMINATE)
 _TEXTS = ("member", "rule", "resource", "reason", "compensating_control", "created", "expires")
 _SHORTEST_REASON = 12
@@ -179,6 +180,10 @@ def _check_scope(name: str, document: Mapping[str, Any], member: str) -> None:
 def _check_times(name: str, document: Mapping[str, Any], now: datetime) -> datetime:
     try:
         created, expires = (datetime.fromisoformat(document[key]) for key in ("created", "expires"))
+        if created > now + CLOCK_SKEW:
+            raise WaiverError(
+                f"{name}: it is dated {created.date()}, after today", remedy="sign it when it shall begin"
+            )
         alive = created <= expires and expires - created <= MAXIMUM_LIFE
         if not alive:
             raise WaiverError(f"{name}: its life is not between 0 and {MAXIMUM_LIFE.days} days")

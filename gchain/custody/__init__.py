@@ -1,1 +1,1 @@
-"""Custody of a member's keys: rotation, inventory, ceremony. The keys themselves never leave their tokens."""
+"""Custody of a member's keys: rotation. The keys themselves never leave their tokens."""

@@ -85,7 +85,7 @@ class KeyRecord(_Model):
         except (OSError, ValidationError) as error:
             raise ConfigurationError(
                 f"{path}: not the record of a member's keys: {error}",
-                remedy="restore it from the operator's backup; `gchain keys list` shows what tokens and ledger hold",
+                remedy="restore it from the operator's backup; on the host, `gchain-node keys list` shows a token",
             ) from error
 
     def write(self, workspace: Workspace, member: str) -> None:

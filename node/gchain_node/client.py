@@ -32,6 +32,7 @@ from gchain_node.proof.trust import Trust
 __all__ = ["AsyncClient", "Client", "Outcome", "QueryAnswer"]
 
 EXPIRES_IN: Final = 1_000  # blocks for which a transaction may still be taken, unless the caller says otherwise
+_ROUNDS: Final = 8  # numbers that other clients of the signer may take before this one gives up
 _ATTEMPTS: Final = 6
 _FIRST_PAUSE: Final = 0.2
 _RETRIED: Final = {429, 502, 503}
@@ -200,12 +201,37 @@ def _transact(
     expires_in: int,
     timeout: float,
 ) -> _Steps[Outcome]:
-    """Submit; when another client of the signer took the number, sign with a new one."""
-    while True:
+    """Submit; when another client of the signer took the number, sign with a new one.
+
+    The number may also be used by these very bytes, of which an earlier copy went through while its answer was lost:
+    they are looked up before anything is signed anew, so that the action is carried out once.
+    """
+    for _ in range(_ROUNDS):
         raw = yield from _build(module, action, args, key, signer, expires_in)
         outcome = yield from _submit(raw, timeout)
         if outcome.code not in (Code.NONCE_USED, Code.NONCE_TOO_OLD):
             return outcome
+        committed = yield from _committed(raw)
+        if committed is not None:
+            return committed
+    return outcome
+
+
+def _committed(raw: bytes) -> _Steps[Outcome | None]:
+    """What a block answered to these bytes; None if no block has them. Asked twice: an index may lag behind a block."""
+    for seconds in (0.0, 1.0):
+        if seconds:
+            yield _Pause(seconds)
+        answer = yield from _get(f"/v1/tx/{tx.tx_hash(raw).hex()}")
+        if answer.status_code == 200:
+            return _outcome(_json(answer))
+        if answer.status_code != 404:
+            raise ApiError(
+                f"whether transaction {tx.tx_hash(raw).hex()} is committed cannot be told: {answer.status_code}",
+                status=answer.status_code,
+                remedy="look it up by its hash before the action is sent again",
+            )
+    return None
 
 
 def _query(path: str, *, prove: bool, trust: Trust | None = None) -> _Steps[QueryAnswer]:

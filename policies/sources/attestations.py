@@ -26,6 +26,7 @@ __all__ = ["KINDS", "PAYLOAD_TYPE", "drafts", "graph", "sign", "verify"]
 PAYLOAD_TYPE = "application/vnd.gchain.attestation+json"
 KINDS = ("operators", "pipeline")
 MAXIMUM_LIFE = timedelta(days=366)
+CLOCK_SKEW = timedelta(minutes=5)
 
 
 def drafts(zone: ZonePolicy, member: str, *, days: int, now: datetime | None = None) -> dict[str, dict[str, Any]]:
@@ -69,17 +70,26 @@ def verify(
         kind, issued, expires = document["kind"], document["issued"], document["expires"]
         begins, ends = datetime.fromisoformat(issued), datetime.fromisoformat(expires)
         at = now or datetime.now(UTC)
-        expired, too_long = ends <= at, ends - begins > MAXIMUM_LIFE
+        reason = _fault(kind, begins, ends, at)
     except (ReportError, KeyError, TypeError, ValueError) as error:
         raise SourceError(f"an attestation does not count: {error}") from error
     if document.get("member") != member or not any(officer.member == member for officer in signers):
         raise SourceError(f"the attestation of {kind} is not one that an officer of {member} signed")
-    if expired or too_long or kind not in KINDS:
-        reason = (
-            "is of no known kind" if kind not in KINDS else "is valid for over a year" if too_long else "has expired"
-        )
+    if reason:
         raise SourceError(f"the attestation of {kind} {reason}", remedy="sign a new one")
     return dict(document)
+
+
+def _fault(kind: str, begins: datetime, ends: datetime, now: datetime) -> str:
+    """Why a statement does not count by its kind and dates; empty if it does."""
+    faults = [
+        (kind not in KINDS, "is of no known kind"),
+        (ends <= now, "has expired"),
+        (begins > now + CLOCK_SKEW, "is dated after today"),
+        (ends < begins, "ends before it begins"),
+        (ends - begins > MAXIMUM_LIFE, "is valid for over a year"),
+    ]
+    return next((words for wrong, words in faults if wrong), "")
 
 
 def graph(directory: Path, officers: Officers, *, member: str, now: datetime | None = None) -> tuple[Graph, list[str]]:

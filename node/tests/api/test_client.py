@@ -111,3 +111,32 @@ def test_an_outcome_of_another_transaction_is_not_believed() -> None:
     transport = httpx.MockTransport(lambda request: httpx.Response(200, json=body))
     with Client("http://node.test", transport=transport) as client, pytest.raises(ApiError, match="not for"):
         client.submit(b"some transaction")
+
+
+class _LosesTheFirstAnswer(httpx.HTTPTransport):
+    """Passes everything on, but the first answer to a submission is lost and the next one says: number used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bodies: list[bytes] = []
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.method != "POST":
+            return super().handle_request(request)
+        self.bodies.append(request.read())
+        if len(self.bodies) == 1:
+            super().handle_request(request).read()
+            raise httpx.ReadError("the connection broke")
+        hash_ = hashlib.sha256(self.bodies[-1]).hexdigest()
+        refusal = {"hash": hash_, "committed": False, "code": int(Code.NONCE_USED), "log": "used"}
+        return httpx.Response(200, json=refusal, request=request)
+
+
+def test_an_action_whose_answer_was_lost_is_not_carried_out_a_second_time(served: Any) -> None:
+    transport = _LosesTheFirstAnswer()
+    with Client(url(served), transport=transport) as client:
+        key = served.member.keys["member"]
+        args = {"id": "lost", "commitment": COMMITMENT}
+        outcome = client.transact("records", "commit", args, key=key, signer="dev")
+    assert (outcome.committed, outcome.code) == (True, Code.OK)
+    assert len(set(transport.bodies)) == 1

@@ -49,6 +49,10 @@ def test_a_signed_current_waiver_counts(members: Members, officers: Officers) ->
             "expired",
         ),
         ({"expires": (NOW + timedelta(days=900)).isoformat()}, "life"),
+        (
+            {"created": (NOW + timedelta(days=9)).isoformat(), "expires": (NOW + timedelta(days=300)).isoformat()},
+            "after today",
+        ),
         ({"resource": "account/User/*"}, "over-broad"),
         ({"resource": "stage"}, "over-broad"),
         ({"resource": ""}, "resource is missing"),
