@@ -205,10 +205,15 @@ class Rotation:
         path.write_text(json.dumps(envelope, indent=2, sort_keys=True) + "\n")
 
     def _unfinished(self, record: KeyRecord) -> RetiredKey | None:
-        """The replaced key of this purpose that is neither destroyed nor known as lost and written down."""
+        """The replaced key of this purpose that is neither destroyed nor known as lost and written down.
+
+        Destroying and writing down can be repeated: only the record's own word that it is done ends them.
+        """
         mine = [each for each in record.retired if each.purpose == self.purpose]
         if not mine or mine[-1].destroyed:
             return None
+        if not mine[-1].lost:
+            return mine[-1]
         path = self.workspace.member(self.member.name).evidence / "rotations" / f"{mine[-1].object}.dsse.json"
         return None if path.exists() else mine[-1]
 

@@ -198,6 +198,19 @@ def test_an_interruption_at_any_step_is_made_good_by_the_same_command(
         assert sum(line.startswith("rotate_") for line in world.log) == 1, "registered once"
 
 
+def test_a_kill_between_the_evidence_and_the_record_does_not_begin_another_rotation(
+    rotate: Callable[..., Rotation],
+) -> None:
+    world = World()
+    rotate(world, "member").run()
+    record = KeyRecord.read(world.workspace, "treasury")
+    record.retired[-1].destroyed = False  # what the record says when the last write was cut off
+    record.write(world.workspace, "treasury")
+    assert rotate(world, "member").run().destroyed
+    assert "member-3" not in world.token
+    assert sum(line.startswith("rotate_") for line in world.log) == 1
+
+
 def test_the_next_rotation_takes_the_next_name(rotate: Callable[..., Rotation]) -> None:
     world = World()
     rotate(world, "consensus").run()
