@@ -45,7 +45,7 @@ from policies.waivers import Waiver, of_ledger, united
 from policies.waivers import load as load_waivers
 from policies.zone import ZonePolicy
 
-__all__ = ["BLOCKED", "UNKNOWN", "Judged", "check", "exit_code", "judge", "look"]
+__all__ = ["BLOCKED", "UNKNOWN", "Judged", "check", "exit_code", "here", "judge", "look"]
 
 BLOCKED, UNKNOWN = 10, 11
 _PIPELINE_FILES = (REPOSITORY / ".ci" / "run", REPOSITORY / "Makefile")
@@ -321,7 +321,10 @@ def exit_code(document: Mapping[str, Any], profile: Framework | None = None) -> 
 
 
 def check(
-    member: Annotated[str, typer.Option("--member", "-m", help="the member whose estate to judge")],
+    member: Annotated[
+        list[str] | None,
+        typer.Option("--member", "-m", help="whose estate to judge; else every member whose credentials are here"),
+    ] = None,
     environment: Annotated[str, typer.Option("--environment", "-e", help="name of the environment")] = "sandbox",
     name: Annotated[str, typer.Option("--name", help="name of the sandbox (environment sandbox only)")] = "default",
     drifted: Annotated[
@@ -332,20 +335,50 @@ def check(
         str | None, typer.Option(help="exit code by a framework's rules and severities (gchain report framework)")
     ] = None,
 ) -> None:
-    """Judge one member's estate at all six stages; exit code 0, 10 (a critical rule fails) or 11 (is not known)."""
+    """Judge members' estates at all six stages; exit code 0, 10 (a critical rule fails) or 11 (is not known)."""
     loaded = environments.load(environment)
     chosen = framework(profile) if profile is not None else None
     workspace = workspace_of(environment, name)
-    console = Console(stderr=True)
-    with console.status("judging") as status:
-        document = look(loaded, workspace, member, progress=lambda text: status.update(text)).report()
-    _print(document, Console())
+    names = member or here(loaded, workspace)
+    codes = [_check_one(loaded, workspace, each, chosen, drifted=drifted, signed=signed) for each in names]
+    raise typer.Exit(next((code for code in (BLOCKED, UNKNOWN) if code in codes), 0))
+
+
+def here(environment: Environment, workspace: Workspace) -> list[str]:
+    """The members whose credentials are in this workspace; elsewhere than in a sandbox that is one.
+
+    Raises:
+        SourceError: there are none.
+    """
+    members = [each.name for each in environment.consortium.members]
+    found = [each for each in members if workspace.member(each).aws_credentials.is_file()]
+    if not found:
+        raise SourceError(
+            f"{workspace.root}: no member's credentials are here", remedy="name one with --member, or make sandbox"
+        )
+    return found
+
+
+def _check_one(
+    environment: Environment,
+    workspace: Workspace,
+    member: str,
+    profile: Framework | None,
+    *,
+    drifted: bool,
+    signed: bool,
+) -> int:
+    progress, console = Console(stderr=True), Console()
+    with progress.status("judging") as status:
+        document = look(environment, workspace, member, progress=lambda text: status.update(text)).report()
+    console.print(f"{member}", style="bold")
+    _print(document, console)
     if drifted:
         for line in drift.lines(document["stages"]["live"]["coverage"].get("drift")):
-            Console().print(line, markup=False, soft_wrap=True)
+            console.print(line, markup=False, soft_wrap=True)
     if signed:
-        console.print(f"signed: {sign_report(loaded, workspace, member, document)}")
-    raise typer.Exit(exit_code(document, chosen))
+        progress.print(f"signed: {sign_report(environment, workspace, member, document)}", soft_wrap=True)
+    return exit_code(document, profile)
 
 
 def _print(document: Mapping[str, Any], console: Console) -> None:

@@ -101,7 +101,7 @@ def _write(path: Path, text: str) -> None:
 @app.command()
 def member(member: _Member, environment: _Environment = "sandbox", name: _Sandbox = "default") -> None:
     """Judge one member's estate and sign the report with the officer's key."""
-    check.check(member, environment, name, signed=True)
+    check.check([member], environment, name, signed=True)
 
 
 @app.command()
