@@ -50,11 +50,6 @@ VARIANTS: dict[str, tuple[str, list[str], dict[str, Any]]] = {
         ["signer.toml", "node.toml"],
         {"gchain_keys": ROTATING.to_variables()},
     ),
-    "fenced": (
-        "ledger_node",
-        ["signer.toml", "node.toml", "gchain-node.service", "tmpfiles.conf"],
-        {"ledger_node_signer_fence": {"id": "host-b", "epoch": 3}},
-    ),
     "node with a distant HSM": ("ledger_node", ["gchain-signer.service"], {"ledger_node_hsm_over_network": True}),
     "engine": ("cometbft", ["config.toml", "gchain-engine.service"], {"cometbft_peers": PEERS}),
     "observer": ("cometbft", ["config.toml", "gchain-engine.service"], {"cometbft_role": "observer"}),
@@ -87,23 +82,6 @@ def _tasks(place: Path, role: str, names: list[str], extra: dict[str, Any]) -> l
         }
         for name in names
     ]
-
-
-def test_a_fenced_signer_reads_the_file_that_the_node_writes_and_both_may(rendered: Path) -> None:
-    node = load_node_config(rendered / "fenced" / "node.toml")
-    signer = load_signer_config(rendered / "fenced" / "signer.toml")
-    assert signer.fence is not None
-    assert (signer.fence.id, signer.fence.epoch, signer.fence.view) == ("host-b", 3, node.signer.view)
-    place = f"{signer.fence.view.parent}"
-    assert f"d {place} 2750 gchain-node gchain-signer -" in (rendered / "fenced" / "tmpfiles.conf").read_text()
-    writes = "ReadWritePaths=/var/lib/gchain/node /run/gchain/abci"
-    assert f"{writes} {place}\n" in (rendered / "fenced" / "gchain-node.service").read_text()
-
-
-def test_without_a_fence_no_view_is_written_or_asked_for(rendered: Path) -> None:
-    assert load_node_config(rendered / "node" / "node.toml").signer.view is None
-    assert load_signer_config(rendered / "node" / "signer.toml").fence is None
-    assert "signer-view" not in (rendered / "node" / "gchain-node.service").read_text()
 
 
 def test_the_nodes_and_the_signers_files_are_what_the_programs_read(rendered: Path) -> None:
