@@ -25,6 +25,7 @@ from policies.engine import WHOLE_STAGE
 from policies.errors import ReportError, WaiverError
 from policies.officers import Officer, Officers, read_envelope
 from policies.outcomes import Finding, Outcome, Severity
+from policies.validity import CLOCK_SKEW, MAXIMUM_LIFE
 
 __all__ = [
     "PAYLOAD_TYPE",
@@ -41,8 +42,6 @@ __all__ = [
 ]
 
 PAYLOAD_TYPE = WAIVER_TYPE
-MAXIMUM_LIFE = timedelta(days=366)
-CLOCK_SKEW = timedelta(minutes=5)
 _WAIVABLE = (Outcome.FAIL, Outcome.INDETERMINATE)
 _TEXTS = ("member", "rule", "resource", "reason", "compensating_control", "created", "expires")
 _SHORTEST_REASON = 12

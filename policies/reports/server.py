@@ -31,6 +31,7 @@ from policies.officers import Officers, read_envelope
 from policies.reports import history, pages, schemas
 from policies.reports.compare import compare
 from policies.reports.member import PAYLOAD_TYPE
+from policies.validity import MAXIMUM_LIFE
 
 __all__ = ["application", "run"]
 
@@ -163,8 +164,8 @@ def _draft(report: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any
         raise WaiverError(f"the catalogue has no rule {given['rule']!r}")
     if given["member"] not in [each["member"] for each in report["members"]]:
         raise WaiverError(f"there is no member {given['member']!r}")
-    if not given["days"].isdecimal() or not 0 < int(given["days"]) <= waivers.MAXIMUM_LIFE.days:
-        raise WaiverError(f"days is {given['days']!r}: 1 to {waivers.MAXIMUM_LIFE.days} expected")
+    if not given["days"].isdecimal() or not 0 < int(given["days"]) <= MAXIMUM_LIFE.days:
+        raise WaiverError(f"days is {given['days']!r}: 1 to {MAXIMUM_LIFE.days} expected")
     document = waivers.draft(
         given["member"],
         given["rule"],

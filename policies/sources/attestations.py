@@ -19,14 +19,13 @@ from policies.canonical import canonical_json
 from policies.errors import ReportError, SourceError
 from policies.graph import Graph
 from policies.officers import Officers, read_envelope
+from policies.validity import CLOCK_SKEW, MAXIMUM_LIFE
 from policies.zone import ZonePolicy
 
 __all__ = ["KINDS", "PAYLOAD_TYPE", "drafts", "graph", "sign", "verify"]
 
 PAYLOAD_TYPE = "application/vnd.gchain.attestation+json"
 KINDS = ("operators", "pipeline")
-MAXIMUM_LIFE = timedelta(days=366)
-CLOCK_SKEW = timedelta(minutes=5)
 
 
 def drafts(zone: ZonePolicy, member: str, *, days: int, now: datetime | None = None) -> dict[str, dict[str, Any]]:

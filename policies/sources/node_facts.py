@@ -15,12 +15,12 @@ from typing import Any
 from gchain_node.keys import cometbft_address, load_public_key
 from policies.errors import SourceError
 from policies.graph import Graph
+from policies.validity import CLOCK_SKEW
 from policies.zone import ZonePolicy
 
 __all__ = ["MAXIMUM_AGE", "graph", "ledger", "load", "registers"]
 
 MAXIMUM_AGE = timedelta(hours=24)
-_CLOCK_SKEW = timedelta(minutes=5)
 _SCHEMA = Path(__file__).with_name("node-facts.schema.json")
 
 
@@ -45,7 +45,7 @@ def load(path: Path, member: str, *, now: datetime | None = None) -> dict[str, A
     if facts["member"] != member:
         raise SourceError(f"{path.name} holds the facts of {facts['member']}, not of {member}", remedy=remedy)
     age = (now or datetime.now(UTC)) - datetime.fromisoformat(facts["collected_at"])
-    if age > MAXIMUM_AGE or age < -_CLOCK_SKEW:
+    if age > MAXIMUM_AGE or age < -CLOCK_SKEW:
         raise SourceError(
             f"{path.name} was collected at {facts['collected_at']}, not in the last 24 hours", remedy=remedy
         )
