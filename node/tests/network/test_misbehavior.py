@@ -44,7 +44,7 @@ def test_two_engines_with_one_key_are_caught_and_the_member_is_put_out(ledgers: 
     assert (found["kind"], found["member"], found["power"]) == ("duplicate_vote", culprit.member.name, 10)
     for process in (twin, culprit):
         process.stop()
-    suspend(ledger, honest, culprit)
+    suspend(ledgers, honest, culprit)
     last = ledger.commit_record(honest[1], "without-the-culprit")
     assert last.committed
     for validator in honest:
@@ -54,7 +54,8 @@ def test_two_engines_with_one_key_are_caught_and_the_member_is_put_out(ledgers: 
     assert len(signers) == 3
 
 
-def suspend(ledger: Ledger, voters: list[Validator], culprit: Validator) -> None:
+def suspend(ledgers: Ledgers, voters: list[Validator], culprit: Validator) -> None:
+    """Each voter asks its own node, so each step waits until every node has the block of the step before."""
     args: dict[str, Any] = {"id": "out", "kind": "member.suspend", "args": {"member": culprit.member.name}}
     for number, voter in enumerate(voters):
         call = "vote" if number else "propose"
@@ -62,6 +63,8 @@ def suspend(ledger: Ledger, voters: list[Validator], culprit: Validator) -> None
             officer = voter.member.keys["officer"]
             outcome = client.transact("governance", call, args, key=officer, signer=voter.member.officer)
             outcome.raise_for_code()
+        for other in voters:
+            ledgers.wait_until("the block of the vote", lambda v=other, h=outcome.height: v.has_reached(h))
         args = {"proposal": "out", "ballot": "yes"}
     status = voters[0].get(f"/v1/query/members/{culprit.member.name}")["value"]["status"]
     assert status == "suspended"
