@@ -153,6 +153,21 @@ class Store:
             pages.update(batch.pages)
             self.commit(Batch(batch.height, batch.app_hash, values, pages, batch.meta))
 
+    def fill_log(self, pieces: Iterable[tuple[LogAppend, Iterable[tuple[int, int]]]]) -> None:
+        """Add what the log lacks from before a snapshot, all of it or nothing. Raises `StateError`."""
+        with self._lock:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                for append, blocks in pieces:
+                    tables.fill(self._connection, append, blocks)
+                self._connection.execute("COMMIT")
+            except BaseException as error:
+                with suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error):
+                    raise _explain(self.path, error) from error
+                raise
+
     def check_file(self) -> None:
         """SQLite's own integrity check. Raises `CorruptStateError` with what it found."""
         rows = self._all("PRAGMA integrity_check(10)")

@@ -1,19 +1,22 @@
-"""`gchain-node log`: have a ledger's log cosigned, and look at its head."""
+"""`gchain-node log`: have a ledger's log cosigned, look at its head, fetch what a state sync left out."""
 
 from __future__ import annotations
 
 import ssl
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Annotated
 
 import httpx
 import typer
 
-from gchain_node.errors import ConfigurationError, VerificationError
+from gchain_node.errors import ApiError, ConfigurationError, VerificationError
+from gchain_node.store import Store
 from gchain_node.tlog.cosigning import cosigned_by, hand_in
+from gchain_node.tlog.filling import fill_log
 from gchain_node.tlog.policy import Policy
+from gchain_node.tlog.tiles import WIDTH, TilePath
 
 __all__ = ["app"]
 
@@ -58,6 +61,45 @@ def cosign_command(
     if out is not None:
         out.write_text(str(note))
     print(note, end="")
+
+
+@app.command("fill")
+def fill_command(
+    config: Annotated[Path, typer.Option("--config", help="Configuration of this node, which must be stopped.")],
+    url: Annotated[str, typer.Option("--url", help="The API of a node that has the whole log.")],
+    ca: CaOption = None,
+) -> None:
+    """Fetch the log's entries from before a state sync from another node, checked against this node's own state."""
+    from gchain_node.config import DATABASE, load_config
+
+    path = load_config(config).home / DATABASE
+    if not path.is_file():
+        raise ConfigurationError(f"{path}: no such database")
+    with closing(Store(path)) as store, _client(url, ca) as source:
+        filled = fill_log(store, lambda tile: _bundle(source, tile), _progress)
+    print(
+        f"{path}: {filled} entries were fetched and agree with the state" if filled else f"{path}: nothing is missing"
+    )
+
+
+def _bundle(source: httpx.Client, path: TilePath) -> bytes:
+    """Raises `ApiError`."""
+    try:
+        answer = source.get(f"/tile/{path}")
+    except httpx.HTTPError as error:
+        raise ApiError(f"{source.base_url}: tile {path}: {error or type(error).__name__}") from error
+    if answer.status_code != 200:
+        raise ApiError(
+            f"{source.base_url}: tile {path}: the node answered {answer.status_code}",
+            status=answer.status_code,
+            remedy="fetch from a node whose /v1/log says `first` 0",
+        )
+    return answer.content
+
+
+def _progress(done: int, missing: int) -> None:
+    if done == missing or done % 100_000 < WIDTH:
+        print(f"  {done} of {missing} entries", file=sys.stderr)
 
 
 def _policy(path: Path) -> Policy:

@@ -7,12 +7,12 @@ entries), `log_block` the size of the log after each block that has transactions
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from gchain_node.tlog.frontier import LogAppend
 
-__all__ = ["SCHEMA", "LogTables", "write"]
+__all__ = ["SCHEMA", "LogTables", "fill", "write"]
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS log_entry (place INTEGER PRIMARY KEY, data BLOB NOT NULL);
@@ -29,6 +29,17 @@ def write(connection: sqlite3.Connection, height: int, append: LogAppend) -> Non
     connection.executemany("INSERT OR REPLACE INTO log_tile VALUES (?, ?, ?)", append.tiles)
     size = append.first + len(append.entries)
     connection.execute("INSERT OR REPLACE INTO log_block VALUES (?, ?)", (height, size))
+
+
+def fill(connection: sqlite3.Connection, append: LogAppend, blocks: Iterable[tuple[int, int]]) -> None:
+    """Add entries from before the first one kept, and `blocks` as (height, size after it), within the caller's
+    transaction.
+    """
+    connection.executemany("INSERT OR IGNORE INTO log_entry VALUES (?, ?)", enumerate(append.entries, append.first))
+    connection.executemany("INSERT OR IGNORE INTO log_tile VALUES (?, ?, ?)", append.tiles)
+    connection.executemany(
+        "INSERT INTO log_block VALUES (?, ?) ON CONFLICT DO UPDATE SET size = max(size, excluded.size)", blocks
+    )
 
 
 class LogTables:

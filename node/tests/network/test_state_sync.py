@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gchain_node import cbor
+from gchain_node.config import DATABASE
+from gchain_node.store import Store
+from gchain_node.tlog.checking import verify_log
 
 pytestmark = pytest.mark.slow
 Ledgers, Ledger, Validator = Any, Any, Any  # of node/tests/network, through the fixture
@@ -69,10 +75,24 @@ def test_a_fifth_node_joins_by_state_sync_and_agrees(ledgers: Ledgers) -> None:
     ledgers.wait_until("a snapshot everywhere", lambda: all(snapshot_heights(v) for v in ledger.validators))
     late = joined(ledgers, ledger)
     late.stop()
+    fill_log(late, ledger.validators[2])
     late.start()
     outcome = ledger.commit_record(ledger.validators[1], "after-its-restart")
     ledgers.wait_until("the fifth node to follow again", lambda: late.has_reached(outcome.height))
     assert late.get("/v1/query/records/after-its-restart")["result"] == "OK"
+
+
+def fill_log(late: Validator, source: Validator) -> None:
+    """What the snapshot did not bring of the log, by the command that an operator uses."""
+    command = [sys.executable, "-m", "gchain_node", "log", "fill", "--config", str(late.home / "node.toml")]
+    authority = late.home / "authorities.pem"
+    command += ["--url", f"https://127.0.0.1:{source.api}", "--ca", str(authority)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "were fetched and agree with the state" in done.stdout
+    with closing(Store(late.home / "node" / DATABASE)) as store:
+        assert verify_log(store) == store.log.size()
+        assert store.log.first() == 0
 
 
 def forge(directory: Path, chunks: list[bytes], metadata: bytes | None = None) -> None:
