@@ -12,8 +12,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-sandbox: kit  ## a live four-agency ledger on this machine (NAME=... for a second one)
-	@$(BIN)/gchain sandbox up --name $(NAME)
+sandbox: kit  ## a live four-agency ledger on this machine (NAME=... for a second one, KEY_TYPE=secp256k1 for other keys)
+	@$(BIN)/gchain sandbox up --name $(NAME) $(if $(KEY_TYPE),--validator-key-type $(KEY_TYPE))
 
 status: kit  ## what is running, with live data
 	@$(BIN)/gchain status --name $(NAME)

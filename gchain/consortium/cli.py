@@ -12,7 +12,7 @@ from gchain.consortium import genesis, golive, records, zone_cli
 from gchain.consortium.ledger import Node, nodes, open_client
 from gchain.consortium.officers import make_officers, officer_key
 from gchain.consortium.trust import write_trust
-from gchain.environment import Environment, load
+from gchain.environment import Environment, load_for
 from gchain.errors import ConsortiumError
 from gchain.workspace import Workspace, workspace_of
 from gchain_node.modules.compliance import KINDS, VERDICTS
@@ -29,7 +29,8 @@ _Member = Annotated[str, typer.Option("--member", "-m", help="the member on whos
 
 
 def _open(environment: str, sandbox: str) -> tuple[Environment, Workspace]:
-    return load(environment), workspace_of(environment, sandbox)
+    workspace = workspace_of(environment, sandbox)
+    return load_for(workspace), workspace
 
 
 def _node(environment: Environment, workspace: Workspace, member: str) -> Node:

@@ -11,7 +11,7 @@ from gchain.custody.hosts import Hosts
 from gchain.custody.record import PURPOSES, Purpose
 from gchain.custody.registration import Registration
 from gchain.custody.rotation import Rotation
-from gchain.environment import load
+from gchain.environment import load_for
 from gchain.errors import ConfigurationError
 from gchain.workspace import workspace_of
 
@@ -36,7 +36,8 @@ def rotate(
     name: Annotated[str, typer.Option("--name", help="Name of the sandbox (environment sandbox only).")] = "default",
 ) -> None:
     """Replace a key: made in the token, registered, handed over, the old one destroyed; run again to go on."""
-    loaded, workspace = load(environment), workspace_of(environment, name)
+    workspace = workspace_of(environment, name)
+    loaded = load_for(workspace)
     agency = loaded.member(member)
     node = next(node for node in nodes(loaded, workspace) if node.member == member)
     say = lambda text: print(f"  {text}", flush=True)  # noqa: E731

@@ -1,5 +1,6 @@
 """Environments: where data may be and who takes part, as data (docs/interfaces.md, "Environments")."""
 
+from gchain.environment.choices import choose_key_type, load_for
 from gchain.environment.contradictions import Finding
 from gchain.environment.loading import Environment, load, names
 from gchain.environment.models import Consortium, Host, Member, Region, StackSettings, Zone
@@ -13,6 +14,8 @@ __all__ = [
     "Region",
     "StackSettings",
     "Zone",
+    "choose_key_type",
     "load",
+    "load_for",
     "names",
 ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import rfc8785
@@ -64,6 +65,11 @@ class Environment:
     def image(self, region: str) -> str:
         """The id of the approved machine image in `region`."""
         return next(i.id for i in self.zone.images if (i.region, i.name) == (region, self.stack_settings.image))
+
+    def choosing(self, terms: Mapping[str, object]) -> Environment:
+        """The same with these keys of `consortium.yaml` replaced, validated as the file is."""
+        chosen = Consortium.model_validate({**self.consortium.model_dump(), **terms})
+        return replace(self, consortium=chosen)
 
     def warnings(self) -> list[str]:
         """What the environment cannot survive, one sentence each."""

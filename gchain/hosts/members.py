@@ -19,7 +19,7 @@ def load(environment: str, sandbox: str | None, member: str) -> Inventory:
     """
     # An inventory file that names no sandbox speaks of the environment's own workspace.
     workspace = Workspace.of_sandbox(sandbox) if sandbox else Workspace.of_environment(environment)
-    loaded = environments.load(environment)
+    loaded = environments.load_for(workspace)
     here = site(loaded, workspace, member)
     outputs = read_outputs(here.directory.root / "outputs.json")
     described = describe(loaded, workspace, outputs, wheelhouse.pinned(workspace))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gchain.environment import load
+from gchain.environment import choose_key_type, load_for
 from gchain.errors import SandboxError
 from gchain.progress import run_stages
 from gchain.sandbox.hosts.base import ensure_base_image
@@ -36,12 +36,20 @@ def _need_root() -> None:
 
 
 @app.command()
-def up(name: _Name = "default") -> None:
+def up(
+    name: _Name = "default",
+    validator_key_type: Annotated[
+        str | None, typer.Option(help="ed25519 or secp256k1, for a sandbox that begins; else as in consortium.yaml.")
+    ] = None,
+) -> None:
     """Stand up four agencies and their live ledger; safe to repeat and to resume."""
     _need_root()
-    rollout = Rollout(load("sandbox"), Sandbox(name))
+    sandbox = Sandbox(name)
     resume = "make sandbox" if name == "default" else f"make sandbox NAME={name}"
-    with rollout.sandbox.exclusive():
+    with sandbox.exclusive():
+        if validator_key_type is not None:
+            choose_key_type(sandbox.workspace, validator_key_type)
+        rollout = Rollout(load_for(sandbox.workspace), sandbox)
         stages = [*infrastructure_stages(rollout), *ledger_stages(rollout), *opening_stages(rollout)]
         run_stages(rollout.sandbox.workspace, stages, resume=resume)
     workspace = rollout.sandbox.workspace

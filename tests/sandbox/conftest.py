@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gchain.environment import load
+from gchain.environment import load_for
 from gchain.sandbox import slots
 from gchain.sandbox.cli import down
 from gchain.sandbox.rollout import Rollout
@@ -38,7 +38,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _consortium() -> Iterator[Consortium]:
     if os.geteuid() != 0:
         pytest.skip("real hosts need root")
-    made = Consortium(Rollout(load("sandbox"), Sandbox(NAME)))
+    sandbox = Sandbox(NAME)
+    made = Consortium(Rollout(load_for(sandbox.workspace), sandbox))
     with slots.exclusive(f"{NAME}-tests"):  # two test runs at once need two names
         if not KEEP and made.sandbox.exists:
             down(NAME)  # left behind by a run that was killed

@@ -28,6 +28,8 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("ledger_node", {"ledger_node_member": ""}, 'found member ""'),
     ("ledger_node", {"ledger_node_zone_cidrs": ["0.0.0.0/0"]}, "0.0.0.0/0 is not one"),
     ("ledger_node", {"ledger_node_wheelhouse_digest": "latest"}, '"latest"'),
+    ("ledger_node", {"ledger_node_signer_id": "Host B"}, 'signer "Host B" of epoch 0'),
+    ("ledger_node", {"ledger_node_signer_epoch": -1}, "of epoch -1"),
     ("hsm", CLOUDHSM, "AWS CloudHSM has no Ed25519"),
     ("monitoring", {"monitoring_tls_directory": "/etc/ssl"}, "a tmpfs below /run"),
 ]

@@ -42,8 +42,25 @@ ROTATING = KeyRecord(
 VARIANTS: dict[str, tuple[str, list[str], dict[str, Any]]] = {
     "node": (
         "ledger_node",
-        ["node.toml", "signer.toml", "gchain-node.service", "gchain-signer.service", "gchain-tls.service"],
+        [
+            "node.toml",
+            "signer.toml",
+            "gchain-node.service",
+            "gchain-signer.service",
+            "gchain-tls.service",
+            "tmpfiles.conf",
+        ],
         {},
+    ),
+    "second host": (
+        "ledger_node",
+        ["node.toml", "signer.toml", "gchain-node.service", "tmpfiles.conf"],
+        {"ledger_node_signer_id": "host-b", "ledger_node_signer_epoch": 3},
+    ),
+    "observer's node": (
+        "ledger_node",
+        ["node.toml", "gchain-node.service", "tmpfiles.conf"],
+        {"ledger_node_role": "observer"},
     ),
     "signer in rotation": (
         "ledger_node",
@@ -73,7 +90,7 @@ def _tasks(place: Path, role: str, names: list[str], extra: dict[str, Any]) -> l
     place.mkdir()
     defaults = yaml.safe_load((REPOSITORY / "roles" / role / "defaults" / "main.yml").read_text())
     group = yaml.safe_load((REPOSITORY / "playbooks" / "group_vars" / "all.yml").read_text())
-    variables = {key: value for key, value in defaults.items() if key not in group} | extra
+    variables = {key: value for key, value in defaults.items() if key not in group} | _internal(role) | extra
     templates = REPOSITORY / "roles" / role / "templates"
     return [
         {
@@ -82,6 +99,31 @@ def _tasks(place: Path, role: str, names: list[str], extra: dict[str, Any]) -> l
         }
         for name in names
     ]
+
+
+def _internal(role: str) -> dict[str, Any]:
+    """The role's own variables; those of `vars/` that are templates need what only a whole play has."""
+    path = REPOSITORY / "roles" / role / "vars" / "main.yml"
+    found = yaml.safe_load(path.read_text()) if path.is_file() else {}
+    return {key: value for key, value in found.items() if "{{" not in str(value)}
+
+
+def test_a_signer_is_fenced_by_the_file_that_its_node_writes_and_both_may(rendered: Path) -> None:
+    for variant, expected in (("node", ("first", 0)), ("second host", ("host-b", 3))):
+        node = load_node_config(rendered / variant / "node.toml")
+        signer = load_signer_config(rendered / variant / "signer.toml")
+        assert signer.fence is not None
+        assert (signer.fence.id, signer.fence.epoch, signer.fence.view) == (*expected, node.signer.view)
+        place = f"{signer.fence.view.parent}"
+        assert f"d {place} 2750 gchain-node gchain-signer -" in (rendered / variant / "tmpfiles.conf").read_text()
+        writes = f"ReadWritePaths=/var/lib/gchain/node /run/gchain/abci {place}\n"
+        assert writes in (rendered / variant / "gchain-node.service").read_text()
+
+
+def test_an_observer_shows_nobody_the_chain(rendered: Path) -> None:
+    assert load_node_config(rendered / "observer's node" / "node.toml").signer.view is None
+    for name in ("gchain-node.service", "tmpfiles.conf"):
+        assert "signer-view" not in (rendered / "observer's node" / name).read_text()
 
 
 def test_the_nodes_and_the_signers_files_are_what_the_programs_read(rendered: Path) -> None:
