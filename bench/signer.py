@@ -22,7 +22,7 @@ from bench import file_signer, slow_hsm
 from bench.token import new_key, new_token, slow_module
 from gchain_node._proto import types_pb2 as types
 from gchain_node.keys import Key, Pkcs11Uri, PublicKey, open_key
-from gchain_node.keys.token import KEY_TYPES
+from gchain_node.keys.mechanisms import KEY_TYPES
 from gchain_node.signer.journal import Identity, Journal
 from gchain_node.signer.signer import Signer
 from gchain_node.signer.storage import DirectoryStorage

@@ -18,8 +18,9 @@ from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
 
 from gchain_node.errors import KeyAccessError, VerificationError
 from gchain_node.keys.key import Key
+from gchain_node.keys.mechanisms import TYPE_OF_ALGORITHM, check_mechanisms
 from gchain_node.keys.pin import PinSource
-from gchain_node.keys.public import PublicKey, low_s, verify_signature
+from gchain_node.keys.public import PublicKey, algorithm_of, low_s, verify_signature
 from gchain_node.keys.session import Module, TokenConnection
 from gchain_node.keys.uri import Pkcs11Uri
 
@@ -42,7 +43,9 @@ class Pkcs11Key(Key):
 
     @classmethod
     def open(cls, uri: Pkcs11Uri, pin: PinSource) -> Pkcs11Key:
-        """Raises `KeyAccessError`: no module, no token, PIN refused, or not exactly one key matches."""
+        """Raises `KeyAccessError`: no module, no token, PIN refused, not exactly one key matches, or the token does not
+        list the mechanism that signs with it.
+        """
         return cls(uri, Module.load(uri.module_path).connection(uri, pin))
 
     @property
@@ -62,7 +65,9 @@ class Pkcs11Key(Key):
     def _read(self, session: Any) -> PublicKey:
         private = find_object(session, self._uri, "private")
         self._handle, self._epoch = private, self._connection.epoch
-        return read_public_key(find_public(session, private))
+        public = read_public_key(find_public(session, private))
+        check_mechanisms(session.token, TYPE_OF_ALGORITHM[algorithm_of(public)], making=False)
+        return public
 
     def _sign(self, session: Any, message: bytes) -> bytes:
         if self._epoch != self._connection.epoch:

@@ -10,14 +10,15 @@ from __future__ import annotations
 import ctypes
 import secrets
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import pkcs11
 import pkcs11.exceptions as p11
 from asn1crypto.core import ObjectIdentifier
-from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
+from pkcs11 import Attribute, ObjectClass
 
 from gchain_node.errors import KeyAccessError
+from gchain_node.keys.mechanisms import KEY_TYPES, TYPE_OF_ALGORITHM, KeyTypeName, check_mechanisms, is_listed
 from gchain_node.keys.pin import PinSource
 from gchain_node.keys.pkcs11_key import describe, find_object, find_public, read_public_key
 from gchain_node.keys.public import algorithm_of, encode_public_key, key_id
@@ -25,8 +26,6 @@ from gchain_node.keys.session import Module
 from gchain_node.keys.uri import Pkcs11Uri
 
 __all__ = [
-    "KEY_TYPES",
-    "KeyTypeName",
     "MechanismRow",
     "as_key_type",
     "attributes",
@@ -38,13 +37,6 @@ __all__ = [
     "rows",
 ]
 
-KeyTypeName = Literal["p256", "ed25519", "secp256k1"]
-KEY_TYPES: dict[KeyTypeName, tuple[str, KeyType, Mechanism, Mechanism]] = {
-    "p256": ("1.2.840.10045.3.1.7", KeyType.EC, Mechanism.EC_KEY_PAIR_GEN, Mechanism.ECDSA),
-    "secp256k1": ("1.3.132.0.10", KeyType.EC, Mechanism.EC_KEY_PAIR_GEN, Mechanism.ECDSA),
-    "ed25519": ("1.3.101.112", KeyType.EC_EDWARDS, Mechanism.EC_EDWARDS_KEY_PAIR_GEN, Mechanism.EDDSA),
-}
-_TYPE_OF_ALGORITHM: dict[str, KeyTypeName] = {"ES256": "p256", "ES256K": "secp256k1", "EdDSA": "ed25519"}
 _PRIVATE = {
     Attribute.TOKEN: True,
     Attribute.PRIVATE: True,
@@ -85,7 +77,9 @@ def as_key_type(name: str) -> KeyTypeName:
 
 @dataclass(frozen=True)
 class MechanismRow:
-    """One line of the probe: whether the token lists the mechanisms of a key type, and whether a trial key worked."""
+    """One line of the probe: whether the token lists the mechanisms of a key type, how a trial key went, and whether
+    both are well: keys of a type that is not listed are neither made nor used.
+    """
 
     key_type: str
     listed: bool
@@ -171,6 +165,7 @@ def generate(uri: Pkcs11Uri, pin: PinSource, key_type: KeyTypeName, registered: 
                         "a new key would not match it",
                         remedy="restore the token, or rotate the registered key",
                     )
+                check_mechanisms(token, key_type, making=True)
                 _generate(session, uri, key_type)
             evidence = _evidence(session, token, find_object(session, uri, "private"))
     _refuse_other_key(uri, evidence, key_type, registered)
@@ -271,7 +266,7 @@ def _evidence(session: Any, token: Any, private: Any) -> dict[str, Any]:
     return {
         "label": private.label,
         "id": bytes(private.id).hex(),
-        "key_type": _TYPE_OF_ALGORITHM[algorithm_of(public)],
+        "key_type": TYPE_OF_ALGORITHM[algorithm_of(public)],
         "algorithm": algorithm_of(public),
         "public_key": encode_public_key(public),
         "kid": key_id(public).hex(),
@@ -308,7 +303,7 @@ def probe(uri: Pkcs11Uri, pin: PinSource) -> list[MechanismRow]:
 
 def _probe(session: Any, key_type: KeyTypeName, listed: set[Any]) -> MechanismRow:
     oid, kind, generating, signing = KEY_TYPES[key_type]
-    known = generating in listed and signing in listed
+    known = is_listed(listed, key_type)
     template = {key: value for key, value in _PRIVATE.items() if key is not Attribute.TOKEN}
     try:
         parameters = session.create_domain_parameters(
@@ -323,9 +318,8 @@ def _probe(session: Any, key_type: KeyTypeName, listed: set[Any]) -> MechanismRo
         public.destroy()
     except (p11.PKCS11Error, NotImplementedError) as error:
         return MechanismRow(key_type, known, f"{type(error).__name__}: {error}".rstrip(": "), works=False)
-    return MechanismRow(
-        key_type, known, "signed and verified" if verified else "signature does not verify", works=verified
-    )
+    trial = "signed and verified" if verified else "signature does not verify"
+    return MechanismRow(key_type, known, trial, works=known and verified)
 
 
 def rows(table: list[MechanismRow]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -106,6 +107,37 @@ def test_the_probe_of_an_hsm_without_ed25519_says_so_before_go_live(faulty_hsm: 
     assert "MechanismInvalid" in table["ed25519"].trial
     assert table["p256"].works
     assert table["secp256k1"].works
+
+
+def test_an_hsm_without_ed25519_makes_no_such_key_and_a_table_says_what_it_can_do(faulty_hsm: Any) -> None:
+    faulty_hsm.set("no-ed25519")
+    with pytest.raises(KeyAccessError) as caught:
+        generate(faulty_hsm.uri.with_object("k"), faulty_hsm.token.pin, "ed25519")
+    lines = str(caught.value).splitlines()
+    assert "cannot do what a key of type ed25519 needs" in lines[0]
+    rows = {line.split()[0]: line for line in lines[2:]}
+    assert rows["ed25519"].endswith("lacks CKM_EC_EDWARDS_KEY_PAIR_GEN, CKM_EDDSA")
+    assert rows["secp256k1"].endswith("offers it")
+    assert "validator_key_type" in str(caught.value.remedy)
+    assert list_keys(faulty_hsm.uri, faulty_hsm.token.pin) == []
+    generate(faulty_hsm.uri.with_object("k"), faulty_hsm.token.pin, "secp256k1")
+
+
+def test_a_signer_does_not_start_on_an_hsm_that_cannot_sign_with_its_key(faulty_hsm: Any, tmp_path: Path) -> None:
+    """Status 7: the unit stays down until somebody looked."""
+    uri = faulty_hsm.uri_of("k", "ed25519")
+    config = tmp_path / "signer.toml"
+    config.write_text(
+        f'chain_id = "c"\nkey = "{uri}"\nkey_type = "ed25519"\nsocket = "unix://{tmp_path}/s"\n'
+        f'journal = "{tmp_path}/journal"\n'
+    )
+    faulty_hsm.set("no-ed25519")
+    for action in (["init", "--initial-height", "1"], ["run"], ["public-key"]):
+        command = [sys.executable, "-m", "gchain_node", "signer", action[0], "--config", str(config), *action[1:]]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 7, done.stderr
+        assert "lacks CKM_EDDSA" in done.stderr
+    assert not (tmp_path / "journal").exists() or not any((tmp_path / "journal").iterdir())
 
 
 @pytest.mark.parametrize(("required", "works"), [("ed25519", False), ("secp256k1", True)])
