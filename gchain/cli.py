@@ -24,7 +24,7 @@ _COMMANDS = {
     "up": ("gchain.stacks.cli:up", "`pulumi up` of one member with the policy pack"),
     "stack": ("gchain.stacks.cli:app", "Pulumi stacks: preview, refresh, destroy, outputs, facts"),
     "host": ("gchain.hosts.cli:app", "configure hosts: site, start, facts, gate, backup, restore"),
-    "keys": ("gchain.custody.cli:app", "custody of a member's keys: rotate"),
+    "keys": ("gchain.custody.cli:app", "custody of a member's keys: ceremony, list, rotate"),
     "consortium": ("gchain.consortium.cli:app", "genesis, approvals, go-live, records"),
     "check": ("policies.check:check", "judge one member's estate against the rules (exit code for CI)"),
     "report": ("policies.reports.cli:app", "policy reports: member, merge, verify, html"),

@@ -1,4 +1,4 @@
-"""`gchain keys`: list a member's keys, and replace them."""
+"""`gchain keys`: a member's keys: made in a ceremony, listed, replaced."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from gchain.consortium.ledger import Node, nodes
+from gchain.custody.ceremony_cli import app as ceremony_app
 from gchain.custody.hosts import Hosts
 from gchain.custody.inventory import CRYPTOPERIOD_DAYS, DUE_DAYS, KeyRow, inventory
 from gchain.custody.record import PURPOSES, Purpose
@@ -96,6 +97,9 @@ def list_keys(
         _show(rows, not_asked)
     if check and (not_asked or any(row.due for row in rows)):
         raise typer.Exit(10)
+
+
+app.add_typer(ceremony_app, name="ceremony")
 
 
 def _on_ledger(loaded: Environment, workspace: Workspace, member: str) -> tuple[dict[str, Any] | None, str]:

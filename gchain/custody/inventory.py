@@ -24,7 +24,7 @@ from gchain.workspace import Workspace
 from gchain_node.keys import encode_public_key, load_public_key
 from gchain_node.keys.public import algorithm_of, from_cometbft, key_id
 
-__all__ = ["CRYPTOPERIOD_DAYS", "DUE_DAYS", "KeyRow", "inventory"]
+__all__ = ["CRYPTOPERIOD_DAYS", "DUE_DAYS", "KeyRow", "inventory", "keys_of_genesis"]
 
 CRYPTOPERIOD_DAYS = 730
 DUE_DAYS = 60
@@ -196,6 +196,11 @@ def _of_genesis(payload: Mapping[str, Any], purpose: Purpose) -> str:
     if purpose == "consensus":
         return str((payload.get("validator") or {}).get("public_key", ""))
     return str(payload[f"{purpose}_key"])
+
+
+def keys_of_genesis(payload: Mapping[str, Any]) -> dict[str, str]:
+    """Purpose -> public key (base64url DER) of a contribution's payload."""
+    return {purpose: _of_genesis(payload, purpose) for purpose in PURPOSES}
 
 
 def _genesis_time(workspace: Workspace) -> str:
