@@ -7,9 +7,9 @@ import ipaddress
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gchain_node.errors import ConfigurationError, VerificationError
 from gchain_node.tlog.note import COSIGNATURE, VerifierKey
@@ -148,10 +148,20 @@ class HttpConfig(_Section):
 
 
 class KeysConfig(_Section):
-    """Key URIs, as `gchain_node.keys.open_key` takes them. A node works without them; it then signs nothing."""
+    """The member's receipt key, which signs the log's checkpoints; without one the node signs nothing.
 
-    member: str | None = None
+    `receipt` is its URI, as `gchain_node.keys.open_key` takes it. `receipt_file` holds the URI instead, and is looked
+    at before each signature: a rotation changes it, and no node has to start anew.
+    """
+
     receipt: str | None = None
+    receipt_file: _AbsolutePath | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if self.receipt is not None and self.receipt_file is not None:
+            raise ValueError("receipt and receipt_file both name the receipt key: leave one out")
+        return self
 
 
 class SnapshotsConfig(_Section):

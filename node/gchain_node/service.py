@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import cbor2
@@ -25,7 +26,7 @@ from gchain_node.api.tls import LeafStore
 from gchain_node.api.view import LedgerView
 from gchain_node.app import VALIDATOR_CHANGES, App
 from gchain_node.archive import Archive
-from gchain_node.config import ARCHIVE, COSIGNED, DATABASE, SNAPSHOTS, NodeConfig, parse_listen
+from gchain_node.config import ARCHIVE, COSIGNED, DATABASE, SNAPSHOTS, KeysConfig, NodeConfig, parse_listen
 from gchain_node.engine.cometbft.adapter import AbciAdapter
 from gchain_node.engine.cometbft.archivist import Archivist
 from gchain_node.engine.cometbft.engine import CometEngine
@@ -33,7 +34,8 @@ from gchain_node.engine.cometbft.rpc import EngineRpc
 from gchain_node.engine.cometbft.server import AbciServer
 from gchain_node.engine.interface import CommittedBlock
 from gchain_node.errors import ConfigurationError, GenesisError, StateError
-from gchain_node.keys import open_key
+from gchain_node.keys import Key, open_key
+from gchain_node.keys.followed import FollowedKey
 from gchain_node.messages import InitChain
 from gchain_node.metrics import Metrics
 from gchain_node.signer_view import SignerView
@@ -160,14 +162,20 @@ def open_store(config: NodeConfig) -> Store:
 
 def open_log(config: NodeConfig, store: Store) -> TransparencyLog:
     """The ledger's transparency log, whose checkpoints the member's receipt key signs if there is one."""
-    uri = config.keys.receipt
     return TransparencyLog(
         store,
         config.chain_id,
-        None if uri is None else lambda: open_key(uri),
+        _receipt_key(config.keys),
         witnesses=[VerifierKey.parse(text) for text in config.log.witnesses],
         cosigned=config.home / COSIGNED,
     )
+
+
+def _receipt_key(keys: KeysConfig) -> Callable[[], Key] | None:
+    if keys.receipt_file is not None:
+        return FollowedKey(keys.receipt_file)
+    uri = keys.receipt
+    return None if uri is None else functools.cache(lambda: open_key(uri))
 
 
 def _snapshots(config: NodeConfig, store: Store) -> Snapshots:

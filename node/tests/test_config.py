@@ -23,7 +23,6 @@ status = "0.0.0.0:8080"
 api = "0.0.0.0:8443"
 tls_dir = "/run/gchain/tls"
 [keys]
-member = "pkcs11:token=member;object=member;type=private"
 receipt = "pkcs11:token=member;object=receipt;type=private"
 """
 
@@ -54,6 +53,7 @@ def test_the_documented_file_loads(tmp_path: Path) -> None:
         ("unix:///run", "tcp://run", "abci.socket: expected unix:///"),
         ("treasury", "Treasury!", "member: "),
         ("[abci]", "[abci", "not a TOML file"),
+        ("receipt =", 'receipt_file = "/etc/gchain/key"\nreceipt =', "keys: receipt and receipt_file both name"),
     ],
 )
 def test_a_wrong_file_is_refused_by_file_and_key(tmp_path: Path, old: str, new: str, said: str) -> None:

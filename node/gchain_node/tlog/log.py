@@ -38,7 +38,7 @@ class TransparencyLog:
     """Reads of the log. May be used by several threads at a time.
 
     Args:
-        open_key: opens the member's receipt key, at the first checkpoint; None: this node signs none.
+        receipt_key: gives the member's receipt key of the moment, whenever one is to sign; None: this node signs none.
         cosigned: where the last cosigned checkpoint is kept; None keeps it in memory.
     """
 
@@ -46,7 +46,7 @@ class TransparencyLog:
         self,
         store: Store,
         chain_id: str,
-        open_key: Callable[[], CheckpointKey] | None = None,
+        receipt_key: Callable[[], CheckpointKey] | None = None,
         *,
         witnesses: Sequence[VerifierKey] = (),
         cosigned: Path | None = None,
@@ -55,10 +55,9 @@ class TransparencyLog:
         self.origin = origin_of(chain_id)
         self.tree = LogTree(self._row)
         self.witnesses = tuple(witnesses)
-        self._open_key = open_key
-        self._key: CheckpointKey | None = None
+        self._receipt_key = receipt_key
         self._lock = threading.Lock()
-        self._signed: tuple[Checkpoint, Note] | None = None
+        self._signed: tuple[Checkpoint, CheckpointKey, Note] | None = None
         self._cosigned_path = cosigned
         self._cosigned: Note | None = None
 
@@ -96,9 +95,10 @@ class TransparencyLog:
         head = self.head()
         checkpoint = Checkpoint(self.origin, head.size, head.root())
         with self._lock:
-            if self._signed is None or self._signed[0] != checkpoint:
-                self._signed = checkpoint, sign_checkpoint(checkpoint, self._signer())
-            return self._signed[1]
+            key = self._signer()
+            if self._signed is None or self._signed[:2] != (checkpoint, key):
+                self._signed = checkpoint, key, sign_checkpoint(checkpoint, key)
+            return self._signed[2]
 
     def cosigned(self) -> Note | None:
         """The last checkpoint that witnesses of this node cosigned, with their signatures."""
@@ -164,13 +164,11 @@ class TransparencyLog:
             return log_key(self.origin, self._signer().public_key)
 
     def _signer(self) -> CheckpointKey:
-        if self._key is None:
-            if self._open_key is None:
-                raise ConfigurationError(
-                    "this node has no receipt key, so it signs no checkpoint", remedy="set keys.receipt in node.toml"
-                )
-            self._key = self._open_key()
-        return self._key
+        if self._receipt_key is None:
+            raise ConfigurationError(
+                "this node has no receipt key, so it signs no checkpoint", remedy="set keys.receipt in node.toml"
+            )
+        return self._receipt_key()
 
     def _row(self, level: int, start: int, end: int) -> list[bytes]:
         if level == 0:
