@@ -16,6 +16,7 @@ from infra.components.flow_logs import FlowLogs, FlowLogsArgs
 from infra.components.guardrails import AuditTrail, AuditTrailArgs, RegionDeny, RegionDenyArgs
 from infra.components.hosts import HostPlan, Hosts, HostsArgs
 from infra.components.keys import Hsm, HsmArgs, Keys, KeysArgs
+from infra.components.name_filter import NameFilter, NameFilterArgs, cloud_names, zone_names
 from infra.components.network import Network, NetworkArgs
 from infra.components.peering import Peering, PeeringArgs, PeerPlan
 from infra.components.storage import BucketPlan, Storage, StorageArgs
@@ -27,7 +28,7 @@ __all__ = ["foundation_stack", "member_stack", "provider"]
 
 _SERVICES = (
     *("cloudhsmv2", "cloudtrail", "configservice", "ec2", "guardduty", "iam", "inspector2", "kms", "logs"),
-    *("organizations", "route53", "s3", "s3control", "securityhub", "sts"),
+    *("organizations", "route53", "route53resolver", "s3", "s3control", "securityhub", "sts"),
 )
 """Cloud services that this program calls, by their names among the provider's endpoints."""
 
@@ -57,6 +58,7 @@ def member_stack(settings: Settings, cloud: aws.Provider) -> dict[str, Any]:
     storage = _storage(settings, keys, options)
     _watching(settings, keys, storage, options)
     network = Network("network", NetworkArgs(settings.environment, member, plans, stack.interface_endpoints), options)
+    _name_filter(settings, network, options)
     flow = FlowLogs(
         "flow-logs",
         FlowLogsArgs(
@@ -153,6 +155,18 @@ def _watching(settings: Settings, keys: Keys, storage: Storage, options: pulumi.
     recorded = [region for region in regions if region != shared]
     args = WatchingArgs(member.name, member.account, member.region, regions, recorded, storage, keys.arns["logs"])
     Watching("watching", args, options)
+
+
+def _name_filter(settings: Settings, network: Network, options: pulumi.ResourceOptions) -> None:
+    zone, stack, member = settings.environment.zone, settings.stack, settings.member
+    args = NameFilterArgs(
+        owner=member.name,
+        vpc_id=network.vpc.id,
+        zone=zone_names(zone.domain, [mirror.name for mirror in zone.mirrors]),
+        cloud=cloud_names(zone.partition, member.region, stack.interface_endpoints),
+        protect=stack.deletion_protection,
+    )
+    NameFilter("names", args, options)
 
 
 def _hosts(

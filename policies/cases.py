@@ -1,9 +1,9 @@
 """Rule cases as data: `<directory>/<rule>/<stage>[+<stage>]-{leak,clean}[-<what>].yaml`, and what each must show.
 
-A case holds `resources` (type, name, properties, and where it matters provider, protect, physical_id), `facts`, and
-`zone` keys that differ from the zone that the cases are judged in. At the state stage the same resources pass through
-a stack export. A leak must fail, its clean twin must pass, and no leak may pass when anything of it is deleted, garbled
-or not known yet: `faults` says what does not hold.
+A case holds `resources` (type, name, properties, and where it matters provider, protect, physical_id), `facts`, the
+`member` whose stack it is where that matters, and `zone` keys that differ from the zone that the cases are judged in.
+At the state stage the same resources pass through a stack export. A leak must fail, its clean twin must pass, and no
+leak may pass when anything of it is deleted, garbled or not known yet: `faults` says what does not hold.
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ def load(directory: Path, base: Mapping[str, Any]) -> list[Case]:
 
 def outcome(case: Case, graph: Graph) -> Outcome:
     """What the case's rule says of a graph at the case's stage, merged."""
-    found = evaluate(graph, case.zone, case.stage, rules=[RULES[case.rule]], now=NOW)
+    member = case.document.get("member")
+    found = evaluate(graph, case.zone, case.stage, rules=[RULES[case.rule]], now=NOW, member=member)
     return worst(finding.outcome for finding in found)
 
 

@@ -66,6 +66,7 @@ class ZonePolicy:
     log_retention_days: int = 0
     deletion_protection: bool = True
     member_regions: Mapping[str, str] = field(default_factory=dict)
+    convenor: str = ""
     validators: tuple[ValidatorSeat, ...] = ()
 
     def has_account(self, account: str) -> bool:
@@ -127,6 +128,7 @@ class ZonePolicy:
             log_retention_days=settings.log_retention_days,
             deletion_protection=settings.deletion_protection,
             member_regions={member.name: member.region for member in consortium.members},
+            convenor=consortium.convenor,
             validators=tuple(
                 ValidatorSeat(m.name, h.name, h.availability_zone, sites[h.availability_zone], m.jurisdiction)
                 for m in consortium.members

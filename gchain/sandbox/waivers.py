@@ -18,10 +18,6 @@ __all__ = ["REASONS", "waive_limits"]
 _DAYS = 7
 
 REASONS = {
-    "RES-090": (
-        "the local cloud has no DNS Firewall",
-        "the sandbox's resolver answers names of the zone and of its mirror only, and forwards nothing",
-    ),
     "HRD-011": (
         "the local cloud has no identity centre: each account is opened with one IAM user and its access key",
         "the key lies in the member's own directory (0600), acts in one account and dies with the sandbox",

@@ -86,14 +86,30 @@ _WATCHERS = {
 @HRD_018.whole(*sorted(CLOUD_STAGES))
 def every_region_is_watched(at: Context) -> Iterator[Verdict]:
     here = at.graph.types & {*_WATCHERS, "aws:ec2/vpc:Vpc"}
-    if at.stage is not Stage.LIVE and (not here or at.member == "foundation"):
-        return  # a stack that runs nothing: the member's own stack watches the account
+    if not here and at.stage is not Stage.LIVE and at.member != "foundation":
+        return  # a stack that runs nothing
     for region in at.zone.regions:
-        faults = []
-        for kind, name in _WATCHERS.items():
-            if kind not in at.graph.unavailable and not _watched(kind, region, at):
-                faults.append(f"{name} does not run in {region}")
-        yield Verdict(f"region/{region}", faults, {"region": region, "faults": faults})
+        wanted = _wanted(region, at)
+        faults = [
+            f"{_WATCHERS[kind]} does not run in {region}"
+            for kind in wanted
+            if kind not in at.graph.unavailable and not _watched(kind, region, at)
+        ]
+        if wanted:
+            yield Verdict(f"region/{region}", faults, {"region": region, "faults": faults})
+
+
+def _wanted(region: str, at: Context) -> list[str]:
+    """The watchers that must run in a region.
+
+    An account has one recorder a region, and a plan is of one stack: in the convenor's account the foundation stack has
+    the recorder of the convenor's region, and the member's own stack all else.
+    """
+    home = at.zone.member_regions.get(at.zone.convenor)
+    foundation = at.member == "foundation"
+    if at.stage is not Stage.PLAN or not (foundation or at.member == at.zone.convenor):
+        return list(_WATCHERS)
+    return [kind for kind in _WATCHERS if foundation == (region == home and kind in (_RECORDER, _RECORDING))]
 
 
 def _watched(kind: str, region: str, at: Context) -> bool:

@@ -21,7 +21,6 @@ from moto.events.responses import EventsHandler
 from moto.logs.responses import LogsResponse
 from moto.memorydb.responses import MemoryDBResponse
 from moto.networkfirewall.responses import NetworkFirewallResponse
-from moto.route53resolver.responses import Route53ResolverResponse
 
 from gchain.sandbox.cloud.overriding import override
 from gchain.sandbox.cloud.requests import describe
@@ -38,9 +37,6 @@ _ACTIONS: tuple[tuple[type, str, str], ...] = (
     (LogsResponse, "describe_account_policies", "accountPolicies"),
     (MemoryDBResponse, "describe_multi_region_clusters", "MultiRegionClusters"),
     (NetworkFirewallResponse, "list_firewall_policies", "FirewallPolicies"),
-    (Route53ResolverResponse, "list_firewall_rule_groups", "FirewallRuleGroups"),
-    (Route53ResolverResponse, "list_firewall_rule_group_associations", "FirewallRuleGroupAssociations"),
-    (Route53ResolverResponse, "list_firewall_configs", "FirewallConfigs"),
 )
 """List calls of services that moto has: response class, action and the key of the list."""
 

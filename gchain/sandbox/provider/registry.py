@@ -32,7 +32,7 @@ _SERVICES = {
     "inspector2": ("inspector",),
     "kms": ("kms",),
     "organizations": ("organizations",),
-    "route53": ("route53",),
+    "route53": ("route53", "dns_firewall"),
     "s3": ("s3", "s3_rules"),
     "secretsmanager": ("secretsmanager",),
     "securityhub": ("securityhub",),

@@ -1,4 +1,4 @@
-"""Wide-area paths, names, shares, listeners, firewalls and watchers of an account."""
+"""Wide-area paths, shares, listeners, firewalls and watchers of an account."""
 
 from __future__ import annotations
 
@@ -83,66 +83,6 @@ def line_gateways(account: Account, region: str, skip: set[str]) -> Iterator[Res
                     "allowedPrefixes": prefixes,
                 },
             )
-
-
-def firewall_rules(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    for group in account.pages("route53resolver", region, "list_firewall_rule_groups", "FirewallRuleGroups"):
-        of_group = {"FirewallRuleGroupId": group["Id"]}
-        for rule in account.pages("route53resolver", region, "list_firewall_rules", "FirewallRules", **of_group):
-            yield account.resource(
-                "aws:route53/resolverFirewallRule:ResolverFirewallRule",
-                f"{group['Id']}/{rule['Priority']}",
-                region,
-                {
-                    "firewallRuleGroupId": group["Id"],
-                    "firewallDomainListId": rule.get("FirewallDomainListId"),
-                    "action": rule.get("Action"),
-                    "priority": rule.get("Priority"),
-                },
-            )
-
-
-def firewall_settings(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    """A VPC's setting, where a rule group is associated with the VPC: without one nothing is filtered."""
-    groups = "list_firewall_rule_group_associations"
-    associated = {
-        each["VpcId"]
-        for each in account.pages("route53resolver", region, groups, "FirewallRuleGroupAssociations")
-        if each.get("Status") not in ("DELETING",)
-    }
-    for each in account.pages("route53resolver", region, "list_firewall_configs", "FirewallConfigs"):
-        if each["ResourceId"] in associated:
-            yield account.resource(
-                "aws:route53/resolverFirewallConfig:ResolverFirewallConfig",
-                each["Id"],
-                region,
-                {"resourceId": each["ResourceId"], "firewallFailOpen": each.get("FirewallFailOpen")},
-            )
-
-
-def records(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    for zone in account.pages("route53", region, "list_hosted_zones", "HostedZones"):
-        identifier = zone["Id"].rpartition("/")[2]
-        listed = account.pages(
-            "route53", region, "list_resource_record_sets", "ResourceRecordSets", HostedZoneId=identifier
-        )
-        for each in listed:
-            suffix = f"/{each['SetIdentifier']}" if each.get("SetIdentifier") else ""
-            name = f"{identifier}/{each['Name']}/{each['Type']}{suffix}"
-            yield account.resource("aws:route53/record:Record", name, None, _record(each))
-
-
-def _record(each: Any) -> dict[str, Any]:
-    alias, nearby = each.get("AliasTarget"), each.get("GeoProximityLocation")
-    return {
-        "type": each["Type"],
-        "records": [value["Value"] for value in each.get("ResourceRecords") or ()],
-        "aliases": [{"name": alias["DNSName"], "zoneId": alias.get("HostedZoneId")}] if alias else [],
-        "latencyRoutingPolicies": [{"region": each["Region"]}] if each.get("Region") else [],
-        "geoproximityRoutingPolicy": nearby
-        and {"awsRegion": nearby.get("AWSRegion"), "localZoneGroup": nearby.get("LocalZoneGroup")},
-        "failoverRoutingPolicies": [{"type": each["Failover"]}] if each.get("Failover") else [],
-    }
 
 
 def listeners(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
@@ -253,22 +193,6 @@ COLLECTORS = {
         },
         only=lambda item: item.get("State") not in _GONE,
     ),
-    ("aws:route53/resolverRule:ResolverRule",): Listing(
-        "aws:route53/resolverRule:ResolverRule",
-        "route53resolver",
-        "list_resolver_rules",
-        "ResolverRules",
-        "Id",
-        {
-            "ruleType": "RuleType",
-            "domainName": "DomainName",
-            "targetIps": lambda item: [
-                {"ip": each.get("Ip"), "ipv6": each.get("Ipv6")} for each in item.get("TargetIps") or ()
-            ],
-        },
-    ),
-    ("aws:route53/resolverFirewallRule:ResolverFirewallRule",): firewall_rules,
-    ("aws:route53/resolverFirewallConfig:ResolverFirewallConfig",): firewall_settings,
     ("aws:ram/resourceShare:ResourceShare",): Listing(
         "aws:ram/resourceShare:ResourceShare",
         "ram",
@@ -318,5 +242,4 @@ GLOBAL_COLLECTORS = {
         "aws:networkmanager/coreNetworkPolicyAttachment:CoreNetworkPolicyAttachment",
     ): core_networks,
     ("aws:directconnect/gateway:Gateway", "aws:directconnect/gatewayAssociation:GatewayAssociation"): line_gateways,
-    ("aws:route53/record:Record",): records,
 }

@@ -44,6 +44,8 @@ TAGLESS = {
     "recorder:Recorder",
     "recorderStatus:RecorderStatus",
     "rolePolicy:RolePolicy",
+    "resolverFirewallConfig:ResolverFirewallConfig",
+    "resolverFirewallRule:ResolverFirewallRule",
     "route:Route",
     "routeTableAssociation:RouteTableAssociation",
     "volumeAttachment:VolumeAttachment",
@@ -90,6 +92,31 @@ def test_nothing_leads_to_the_internet(any_settings: Settings, compose: Composed
     assert all(each.inputs["destinationCidrBlock"] != "0.0.0.0/0" for each in stack.recorder.of_type("Route"))
     assert all(not each.inputs["mapPublicIpOnLaunch"] for each in stack.recorder.of_type("Subnet"))
     assert all(not each.inputs["associatePublicIpAddress"] for each in stack.recorder.of_type("Instance"))
+
+
+def test_the_resolver_asks_for_names_of_the_zone_and_of_the_endpoints_and_for_no_other(
+    compose: Composed, any_settings: Settings
+) -> None:
+    recorder = compose(any_settings).recorder
+    names = {f"{each.name}-id": each.inputs["domains"] for each in recorder.of_type("ResolverFirewallDomainList")}
+    rules = sorted(
+        (each.inputs for each in recorder.of_type("ResolverFirewallRule")), key=lambda rule: rule["priority"]
+    )
+    zone, stack = any_settings.environment.zone, any_settings.stack
+    foreign = {mirror.name for mirror in zone.mirrors if not mirror.name.endswith(f".{zone.domain}")}
+    assert [rule["action"] for rule in rules] == ["ALLOW", "ALLOW", "BLOCK"]
+    assert set(names[rules[0]["firewallDomainListId"]]) == {zone.domain, f"*.{zone.domain}", *foreign}
+    cloud = names[rules[1]["firewallDomainListId"]]
+    assert len(cloud) == len(stack.interface_endpoints) + 2
+    assert all(f".{any_settings.member.region}.amazonaws." in name for name in cloud)
+    assert names[rules[2]["firewallDomainListId"]] == ["*"]
+    (association,) = recorder.of_type("ResolverFirewallRuleGroupAssociation")
+    (config,) = recorder.of_type("ResolverFirewallConfig")
+    vpc = f"{any_settings.member.name}-id"
+    assert association.inputs["vpcId"] == config.inputs["resourceId"] == vpc
+    assert config.inputs["firewallFailOpen"] == "DISABLED"
+    protection = "ENABLED" if stack.deletion_protection else "DISABLED"
+    assert association.inputs["mutationProtection"] == protection
 
 
 def test_subnets_are_placed_by_zone_id(any_settings: Settings, compose: Composed) -> None:

@@ -39,8 +39,9 @@ def build(cloud: Cloud) -> None:
         archive = f"estate-archive-{region}"
         clean_bucket(cloud, archive, region, key)
         _settings(cloud, region, key, archive)
+        names = name_filter(cloud, region, "closed", "gchain.internal", "*.gchain.internal")
         for number in range(4):
-            _network(cloud, region, number)
+            filter_names(cloud, region, _network(cloud, region, number), names, 200)
         for number in range(12):
             _data(cloud, region, number, key)
     _identities(cloud)
@@ -91,7 +92,7 @@ def _settings(cloud: Cloud, region: str, key: str, archive: str) -> None:
 
 
 def _network(cloud: Cloud, region: str, number: int) -> str:
-    """A closed VPC with three subnets, three groups and a flow log; what it cannot have here is a DNS Firewall."""
+    """A closed VPC with three subnets, three groups and a flow log."""
     ec2, block = cloud.client("ec2", region), f"{_NETWORKS[region]}.{number * 16}"
     vpc = str(ec2.create_vpc(CidrBlock=f"{block}.0/24")["Vpc"]["VpcId"])
     for index, zone in enumerate("ab"):
@@ -114,6 +115,25 @@ def _network(cloud: Cloud, region: str, number: int) -> str:
         DeliverLogsPermissionArn=role,
     )
     return vpc
+
+
+def name_filter(cloud: Cloud, region: str, name: str, *allowed: str) -> str:
+    """A rule group of DNS Firewall that allows some names and blocks all others."""
+    resolver = cloud.client("route53resolver", region)
+    made = resolver.create_firewall_rule_group(CreatorRequestId=name, Name=name)["FirewallRuleGroup"]["Id"]
+    block = {"Action": "BLOCK", "BlockResponse": "NXDOMAIN"}
+    for priority, (names, action) in enumerate([(list(allowed), {"Action": "ALLOW"}), (["*"], block)]):
+        label = f"{name}-{priority}"
+        listed = resolver.create_firewall_domain_list(CreatorRequestId=label, Name=label)["FirewallDomainList"]["Id"]
+        resolver.update_firewall_domains(FirewallDomainListId=listed, Operation="ADD", Domains=names)
+        rule = {"FirewallRuleGroupId": made, "FirewallDomainListId": listed, "Priority": priority, **action}
+        resolver.create_firewall_rule(CreatorRequestId=label, Name=label, **rule)
+    return str(made)
+
+
+def filter_names(cloud: Cloud, region: str, vpc: str, group: str, priority: int) -> None:
+    asked = {"FirewallRuleGroupId": group, "VpcId": vpc, "Priority": priority, "Name": vpc}
+    cloud.client("route53resolver", region).associate_firewall_rule_group(CreatorRequestId=vpc, **asked)
 
 
 def close_egress(ec2: Any, group: str) -> None:
@@ -187,15 +207,11 @@ def plant(cloud: Cloud) -> Iterator[Leak]:
 
 
 def _known_limits(cloud: Cloud) -> Iterator[Leak]:
-    """The user who opened the account, and VPCs without a DNS Firewall, which the local cloud has not."""
+    """The user who opened the account: the local cloud has no identity centre."""
     for user in cloud.client("iam").list_users()["Users"]:
         yield "HRD-011", f"User/{user['UserName']}"
         for key in cloud.client("iam").list_access_keys(UserName=user["UserName"])["AccessKeyMetadata"]:
             yield "HRD-011", f"AccessKey/{user['UserName']}/...{key['AccessKeyId'][-4:]}"
-    for region in REGIONS:
-        for vpc in cloud.client("ec2", region).describe_vpcs()["Vpcs"]:
-            if not vpc["IsDefault"]:
-                yield "RES-090", f"{region}/Vpc/{vpc['VpcId']}"
     # The buckets that every test of this cloud has, one of them abroad.
     yield "HRD-006", "eu-west-3/Bucket/case-near"
     yield "HRD-006", f"{_FAR}/Bucket/case-far"
@@ -334,12 +350,27 @@ def _paths(cloud: Cloud) -> Iterator[Leak]:
     yield from _far_vpc(far)
     peering = ec2.create_vpc_peering_connection(VpcId=vpc, PeerVpcId=far, PeerRegion=_FAR)["VpcPeeringConnection"]
     yield "RES-080", f"{region}/VpcPeeringConnection/{peering['VpcPeeringConnectionId']}"
+    yield from _open_names(cloud, region)
     resolver = cloud.client("route53resolver", region)
     route53 = cloud.client("route53")
     zone = next(each["Id"] for each in route53.list_hosted_zones()["HostedZones"])
     put_record(route53, zone, "standby.ledger.gchain.internal", "203.0.113.4")
     yield "RES-091", f"Record/{zone.rpartition('/')[2]}/standby.ledger.gchain.internal./A"
     yield from _forwarder(resolver, ec2, vpc, region)
+
+
+def _open_names(cloud: Cloud, region: str) -> Iterator[Leak]:
+    """One VPC may ask for names of a stranger, another fails open."""
+    ec2 = cloud.client("ec2", region)
+    blocks = ("10.20.32.0/24", "10.20.48.0/24")
+    talkative, failing = (
+        ec2.describe_vpcs(Filters=[{"Name": "cidr", "Values": [block]}])["Vpcs"][0]["VpcId"] for block in blocks
+    )
+    filter_names(cloud, region, talkative, name_filter(cloud, region, "open", "*.mail.example"), 150)
+    yield "RES-090", f"{region}/Vpc/{talkative}"
+    changed = {"ResourceId": failing, "FirewallFailOpen": "ENABLED"}
+    setting = cloud.client("route53resolver", region).update_firewall_config(**changed)["FirewallConfig"]["Id"]
+    yield "RES-090", f"{region}/ResolverFirewallConfig/{setting}"
 
 
 def _far_vpc(vpc: str) -> Iterator[Leak]:

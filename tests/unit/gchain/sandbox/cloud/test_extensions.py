@@ -121,3 +121,72 @@ def test_an_hsm_cluster_stands_in_one_vpc_with_one_subnet_a_zone(alpha: Any, net
         alpha("cloudhsmv2").create_cluster(
             HsmType="hsm2m.medium", SubnetIds=[network["subnets"][0], twice["Subnet"]["SubnetId"]], Mode="FIPS"
         )
+
+
+@pytest.fixture
+def name_filter(alpha: Any, network: dict[str, Any]) -> dict[str, Any]:
+    """A DNS Firewall with one rule, associated with the network's VPC."""
+    resolver = alpha("route53resolver")
+    group = resolver.create_firewall_rule_group(CreatorRequestId="1", Name="closed")["FirewallRuleGroup"]
+    names = resolver.create_firewall_domain_list(
+        CreatorRequestId="1", Name="all", Tags=[{"Key": "owner", "Value": "tax"}]
+    )["FirewallDomainList"]
+    resolver.update_firewall_domains(FirewallDomainListId=names["Id"], Operation="ADD", Domains=["*", "Tax.example"])
+    rule = {"FirewallRuleGroupId": group["Id"], "FirewallDomainListId": names["Id"]}
+    block = {"Action": "BLOCK", "BlockResponse": "NODATA", "Priority": 10, "Name": "rest"}
+    resolver.create_firewall_rule(CreatorRequestId="1", **rule, **block)
+    association = resolver.associate_firewall_rule_group(
+        CreatorRequestId="1", FirewallRuleGroupId=group["Id"], VpcId=network["vpc"], Priority=101, Name="closed"
+    )["FirewallRuleGroupAssociation"]
+    return {"resolver": resolver, "rule": rule, "names": names, "association": association["Id"]}
+
+
+def test_a_dns_firewall_keeps_names_rules_and_tags(name_filter: dict[str, Any]) -> None:
+    resolver, rule = name_filter["resolver"], name_filter["rule"]
+    listed = resolver.list_firewall_domains(FirewallDomainListId=rule["FirewallDomainListId"])["Domains"]
+    assert listed == ["*", "tax.example."]
+    (found,) = resolver.list_firewall_rules(FirewallRuleGroupId=rule["FirewallRuleGroupId"])["FirewallRules"]
+    assert (found["Action"], found["BlockResponse"], found["Priority"]) == ("BLOCK", "NODATA", 10)
+    tags = resolver.list_tags_for_resource(ResourceArn=name_filter["names"]["Arn"])["Tags"]
+    assert tags == [{"Key": "owner", "Value": "tax"}]
+
+
+def test_what_a_dns_firewall_uses_cannot_be_deleted(name_filter: dict[str, Any]) -> None:
+    resolver, rule = name_filter["resolver"], name_filter["rule"]
+    with pytest.raises(ClientError, match="ConflictException"):
+        resolver.delete_firewall_domain_list(FirewallDomainListId=rule["FirewallDomainListId"])
+    resolver.delete_firewall_rule(**rule)
+    resolver.delete_firewall_domain_list(FirewallDomainListId=rule["FirewallDomainListId"])
+    with pytest.raises(ClientError, match="ConflictException"):
+        resolver.delete_firewall_rule_group(FirewallRuleGroupId=rule["FirewallRuleGroupId"])
+    resolver.disassociate_firewall_rule_group(FirewallRuleGroupAssociationId=name_filter["association"])
+    resolver.delete_firewall_rule_group(FirewallRuleGroupId=rule["FirewallRuleGroupId"])
+    listed = {group["Id"] for group in resolver.list_firewall_rule_groups()["FirewallRuleGroups"]}
+    assert rule["FirewallRuleGroupId"] not in listed
+
+
+def test_a_protected_association_can_be_neither_moved_nor_taken_away(name_filter: dict[str, Any]) -> None:
+    resolver, which = name_filter["resolver"], {"FirewallRuleGroupAssociationId": name_filter["association"]}
+    resolver.update_firewall_rule_group_association(**which, MutationProtection="ENABLED")
+    with pytest.raises(ClientError, match="ConflictException"):
+        resolver.update_firewall_rule_group_association(**which, Priority=300)
+    with pytest.raises(ClientError, match="ConflictException"):
+        resolver.disassociate_firewall_rule_group(**which)
+    resolver.update_firewall_rule_group_association(**which, MutationProtection="DISABLED", Priority=300)
+    resolver.disassociate_firewall_rule_group(**which)
+
+
+@pytest.mark.parametrize("priority", [100, 9900])
+def test_a_dns_firewall_refuses_priorities_that_the_service_keeps(name_filter: dict[str, Any], priority: int) -> None:
+    which = {"FirewallRuleGroupAssociationId": name_filter["association"]}
+    with pytest.raises(ClientError, match="ValidationException"):
+        name_filter["resolver"].update_firewall_rule_group_association(**which, Priority=priority)
+
+
+def test_a_vpc_fails_closed_until_someone_opens_it(name_filter: dict[str, Any], network: dict[str, Any]) -> None:
+    resolver, vpc = name_filter["resolver"], network["vpc"]
+    assert resolver.get_firewall_config(ResourceId=vpc)["FirewallConfig"]["FirewallFailOpen"] == "DISABLED"
+    assert vpc not in {each["ResourceId"] for each in resolver.list_firewall_configs()["FirewallConfigs"]}
+    resolver.update_firewall_config(ResourceId=vpc, FirewallFailOpen="ENABLED")
+    listed = {each["ResourceId"]: each for each in resolver.list_firewall_configs()["FirewallConfigs"]}
+    assert listed[vpc]["FirewallFailOpen"] == "ENABLED"
