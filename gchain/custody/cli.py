@@ -41,6 +41,7 @@ def rotate(
     lead: Annotated[int, typer.Option(min=10, help="Blocks until a new consensus key votes first.")] = 60,
     overlap: Annotated[int, typer.Option(min=0, help="Blocks for which a replaced member key still signs.")] = 30,
     lost: Annotated[bool, typer.Option("--lost", help="The key in use is gone with its token.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Also if a rotation of this key ended within a day.")] = False,
     environment: Annotated[str, typer.Option("--environment", "-e", help="Name of the environment.")] = "sandbox",
     name: Annotated[str, typer.Option("--name", help="Name of the sandbox (environment sandbox only).")] = "default",
 ) -> None:
@@ -60,6 +61,7 @@ def rotate(
         lead=lead,
         overlap=overlap,
         lost=lost,
+        again=again,
     )
     done = rotation.run()
     end = "lost with its token" if done.lost else "destroyed in its token"

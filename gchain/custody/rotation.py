@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gchain.consortium.officers import officer_key
@@ -25,6 +25,7 @@ from gchain_node.keys.public import from_cometbft
 
 __all__ = ["EVIDENCE_TYPE", "Rotation"]
 
+_SETTLED = timedelta(days=1)
 EVIDENCE_TYPE = "application/vnd.gchain.rotation+json"
 
 
@@ -36,6 +37,7 @@ class Rotation:
         lead: blocks between registration and the new consensus key's first vote; time for the signer to be told.
         overlap: blocks for which a replaced member key still signs.
         lost: the key in use is gone with its token, so that there is nothing to hand over from or to destroy.
+        again: replace a key that was itself brought by a rotation less than `_SETTLED` ago.
     """
 
     workspace: Workspace
@@ -47,14 +49,20 @@ class Rotation:
     lead: int = 60
     overlap: int = 30
     lost: bool = False
+    again: bool = False
 
     def run(self) -> RetiredKey:
-        """Rotate, or go on with a rotation that was interrupted. Returns what is known of the replaced key.
+        """Rotate, or go on with a rotation that was interrupted; one that just ended is not followed by another.
+
+        Returns what is known of the replaced key.
 
         Raises:
             GchainError: a step failed; the same command goes on from there.
         """
         record = self._begin()
+        if (ended := self._just_ended(record)) is not None:
+            self.progress(f"{record.keys[self.purpose].object} is in use since {ended.at}: nothing to do")
+            return ended
         if record.keys[self.purpose].next is not None:
             self._make(record)
             self._register(record)
@@ -66,13 +74,46 @@ class Rotation:
     def _begin(self) -> KeyRecord:
         record = KeyRecord.read(self.workspace, self.member.name)
         key = record.keys[self.purpose]
-        if key.next is None and self._unfinished(record) is None:
+        if self.lost and not key.lost:
+            self._note_loss(record)
+        if key.next is None and self._unfinished(record) is None and self._just_ended(record) is None:
             self._refuse_missing_votes()
             key.next = NextKey(object=record.next_object(self.purpose))
             key.public_key = key.public_key or self._registered_now()
             key.lost = self.lost
             record.write(self.workspace, self.member.name)
         return record
+
+    def _just_ended(self, record: KeyRecord) -> RetiredKey | None:
+        """The key that a rotation replaced so recently that the same command is a repetition of it."""
+        mine = [each for each in record.retired if each.purpose == self.purpose]
+        idle = record.keys[self.purpose].next is None and self._unfinished(record) is None
+        if not mine or not idle or self.again or self.lost:
+            return None
+        return mine[-1] if datetime.now(UTC) - datetime.fromisoformat(mine[-1].at) < _SETTLED else None
+
+    def _note_loss(self, record: KeyRecord) -> None:
+        """The token went while a rotation of this key was under way: with it the key that was to follow, too.
+
+        Raises `ConsortiumError` where the ledger counts on that key already.
+        """
+        key, leaving = record.keys[self.purpose], self._unfinished(record)
+        if leaving is not None:
+            leaving.lost = True
+            self._write_evidence(record, leaving, {"destroyed": False, "lost": True})
+        if key.next is None:
+            return
+        if key.next.first_height or (self.purpose == "consensus" and self._is_scheduled(key.next)):
+            raise ConsortiumError(
+                f"the ledger has {key.next.object} registered, and it went with the token",
+                remedy="for a consensus key: let an officer send membership/cancel_rotation, run the command without "
+                "--lost once, and then again with --lost; for another key, run it without --lost and then with it",
+            )
+        key.lost, key.next = True, NextKey(object=key.next.object)
+        record.write(self.workspace, self.member.name)
+
+    def _is_scheduled(self, coming: NextKey) -> bool:
+        return bool(coming.address) and self.ledger.read(f"governance/rotated/{coming.address}") is not None
 
     def _refuse_missing_votes(self) -> None:
         """Another validator that is silent now, and this one in rotation, could be one too many."""
@@ -105,6 +146,7 @@ class Rotation:
         first = self._first_height(record, coming)
         if self.purpose != "consensus" and self._registered_now() != coming.public_key:
             action, args = self._action(record, coming)
+            record.write(self.workspace, self.member.name)  # what `_action` read of the ledger is gone afterwards
             first = self.ledger.transact(action, args).height or self.ledger.height
         coming.first_height = first
         record.write(self.workspace, self.member.name)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gchain.custody import rotation as module
 from gchain.custody.record import KeyRecord, Purpose, RetiredKey
@@ -53,7 +57,7 @@ class World:
         self.token = {"consensus": FileKey(self.old), "member": _p256(), "receipt": _p256(), "tls": _p256()}
         self.attributes, self.silent, self.plug = attributes or STRONG, silent or [], Plug()
         self.validator, self.member_key = self.token["consensus"], self.token["member"]
-        self.receipt_key = self.token["receipt"]
+        self.receipt_key, self.tls_ca = self.token["receipt"], certificate(self.token["tls"])
         self.rotated: dict[str, dict[str, Any]] = {}
         self.log: list[str] = []
         self.height = 100
@@ -64,7 +68,8 @@ class World:
         key = self.validator.public_key
         validator = {"type": "ed25519", "public_key": cometbft_bytes(key), "address": cometbft_address(key)}
         keys = {"member_key": self.member_key, "receipt_key": self.receipt_key}
-        return {"validator": validator} | {name: public_der(each.public_key) for name, each in keys.items()}
+        found = {name: public_der(each.public_key) for name, each in keys.items()}
+        return {"validator": validator, "tls_ca": self.tls_ca} | found
 
     def missing_votes(self) -> list[str]:
         return self.silent
@@ -78,6 +83,10 @@ class World:
     def transact(self, action: str, args: dict[str, Any]) -> Any:
         self.plug.step()
         self.log.append(action)
+        if action == "set_tls_ca":
+            self.tls_ca = args["tls_ca"]
+            self.plug.step()
+            return type("Outcome", (), {"height": self.height})()
         key = next(each for each in self.token.values() if encode_public_key(each.public_key) == args["public_key"])
         if action == "rotate_validator_key":
             address = cometbft_address(key.public_key).hex()
@@ -105,7 +114,8 @@ class World:
         made = self.token[name].public_key
         self.plug.step()
         address = cometbft_address(made).hex() if purpose == "consensus" else key_id(made).hex()
-        shown = {"public_key": encode_public_key(made), "pop": "p", "attributes": self.attributes, "certificate": ""}
+        shown = {"public_key": encode_public_key(made), "pop": "p", "attributes": self.attributes}
+        shown["certificate"] = certificate(self.token[name]) if purpose == "tls" else ""
         return shown | {"address": address}
 
     def switch(self, first_height: int = 0) -> None:
@@ -121,6 +131,15 @@ class World:
         return {"destroyed": there is not None}
 
     workspace: Workspace
+
+
+def certificate(key: FileKey) -> str:
+    """Its issuing certificate (PEM), the same each time."""
+    name, begin = x509.Name([]), datetime(2026, 1, 1, tzinfo=UTC)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key)
+    builder = builder.serial_number(1).not_valid_before(begin).not_valid_after(begin + timedelta(days=900))
+    signer: Any = key._private
+    return builder.sign(signer, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
 
 
 def _p256() -> FileKey:
@@ -152,7 +171,7 @@ def _count(rotate: Callable[..., Rotation], world: World, purpose: Purpose) -> i
     return world.plug.steps
 
 
-@pytest.mark.parametrize("purpose", ["consensus", "member", "receipt"])
+@pytest.mark.parametrize("purpose", ["consensus", "member", "receipt", "tls"])
 def test_a_rotation_ends_with_the_new_key_in_use_and_the_old_one_destroyed(
     rotate: Callable[..., Rotation], purpose: Purpose
 ) -> None:
@@ -178,7 +197,7 @@ def test_the_signer_holds_both_keys_before_the_height_and_the_new_one_alone_afte
     assert world.log == ["rotate_validator_key", "use consensus then consensus-2", "use consensus-2 then None"]
 
 
-@pytest.mark.parametrize("purpose", ["consensus", "member", "receipt"])
+@pytest.mark.parametrize("purpose", ["consensus", "member", "receipt", "tls"])
 def test_an_interruption_at_any_step_is_made_good_by_the_same_command(
     rotate: Callable[..., Rotation], purpose: Purpose, tmp_path: Path
 ) -> None:
@@ -186,6 +205,7 @@ def test_an_interruption_at_any_step_is_made_good_by_the_same_command(
     KeyRecord.path(Workspace(tmp_path, "sandbox"), "treasury").unlink()
     for at in range(steps):
         world = World()
+        old = world.tls_ca
         for left in tmp_path.rglob("*.json"):
             left.unlink()
         world.plug = Plug(at)
@@ -195,7 +215,11 @@ def test_an_interruption_at_any_step_is_made_good_by_the_same_command(
         done = rotate(world, purpose).run()
         assert done.destroyed, f"interrupted at step {at} of {steps}"
         assert sorted(world.token) == sorted({"consensus", "member", "receipt", "tls"} - {purpose} | {f"{purpose}-2"})
-        assert sum(line.startswith("rotate_") for line in world.log) == 1, "registered once"
+        if purpose == "tls":
+            assert done.certificate == old, f"interrupted at step {at}: the record lost the old certificate"
+            assert world.tls_ca == certificate(world.token["tls-2"]), "the ledger has the new one alone"
+        else:
+            assert sum(line.startswith("rotate_") for line in world.log) == 1, "registered once"
 
 
 def test_a_kill_between_the_evidence_and_the_record_does_not_begin_another_rotation(
@@ -214,9 +238,77 @@ def test_a_kill_between_the_evidence_and_the_record_does_not_begin_another_rotat
 def test_the_next_rotation_takes_the_next_name(rotate: Callable[..., Rotation]) -> None:
     world = World()
     rotate(world, "consensus").run()
-    done = rotate(world, "consensus").run()
+    done = rotate(world, "consensus", again=True).run()
     assert done.object == "consensus-2"
     assert KeyRecord.read(world.workspace, "treasury").keys["consensus"].object == "consensus-3"
+
+
+@pytest.mark.parametrize("purpose", ["consensus", "member", "receipt", "tls"])
+def test_the_same_command_after_a_rotation_that_ended_changes_nothing(
+    rotate: Callable[..., Rotation], purpose: Purpose
+) -> None:
+    world = World()
+    done = rotate(world, purpose).run()
+    steps = world.plug.steps
+    assert rotate(world, purpose).run() == done
+    assert world.plug.steps == steps
+    record = KeyRecord.read(world.workspace, "treasury")
+    record.retired[-1].at = "2026-01-01T00:00:00Z"
+    record.write(world.workspace, "treasury")
+    assert rotate(world, purpose).run().object == f"{purpose}-2", "a rotation of long ago is followed by the next"
+
+
+def test_a_token_lost_while_a_rotation_is_under_way_is_made_good_with_a_key_of_a_new_token(
+    rotate: Callable[..., Rotation],
+) -> None:
+    world = World()
+    world.plug = Plug(2)  # the key was made, nothing is registered
+    with pytest.raises(Interrupted):
+        rotate(world, "consensus").run()
+    world.plug, gone = Plug(), world.token.pop("consensus-2")
+    del world.token["consensus"]
+    done = rotate(world, "consensus", lost=True).run()
+    assert done.lost
+    in_use = KeyRecord.read(world.workspace, "treasury").keys["consensus"].public_key
+    assert in_use == encode_public_key(world.token["consensus-2"].public_key) != encode_public_key(gone.public_key)
+
+
+def test_a_token_lost_after_its_new_key_was_registered_is_refused_with_what_to_do(
+    rotate: Callable[..., Rotation],
+) -> None:
+    world = World()
+    world.plug = Plug(4)  # registered, the signer is not told yet
+    with pytest.raises(Interrupted):
+        rotate(world, "consensus").run()
+    world.plug = Plug()
+    with pytest.raises(ConsortiumError, match="consensus-2 registered") as caught:
+        rotate(world, "consensus", lost=True).run()
+    assert "cancel_rotation" in str(caught.value.remedy)
+
+
+def test_a_token_lost_before_the_old_key_was_destroyed_leaves_evidence_and_begins_anew(
+    rotate: Callable[..., Rotation],
+) -> None:
+    world = World()
+    record_of = lambda: KeyRecord.read(world.workspace, "treasury")  # noqa: E731
+    world.plug = Plug(_steps_until_destroyed(rotate))
+    with pytest.raises(Interrupted):
+        rotate(world, "receipt").run()
+    world.plug = Plug()
+    world.token.pop("receipt")
+    world.token.pop("receipt-2")
+    assert rotate(world, "receipt", lost=True).run().object == "receipt-2"
+    assert [(each.object, each.lost) for each in record_of().retired] == [("receipt", True), ("receipt-2", True)]
+    assert record_of().keys["receipt"].object == "receipt-3"
+
+
+def _steps_until_destroyed(rotate: Callable[..., Rotation]) -> int:
+    """Steps of a rotation of the receipt key before the host is asked to destroy the old one."""
+    world = World()
+    steps = _count(rotate, world, "receipt")
+    for left in world.workspace.root.rglob("*.json"):
+        left.unlink()
+    return steps - 2
 
 
 def test_a_key_that_went_with_its_token_is_written_down_as_lost_and_nothing_is_destroyed(
