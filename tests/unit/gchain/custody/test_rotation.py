@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,7 @@ class World:
     workspace: Workspace
 
 
+@cache
 def certificate(key: FileKey) -> str:
     """Its issuing certificate (PEM), the same each time."""
     name, begin = x509.Name([]), datetime(2026, 1, 1, tzinfo=UTC)
