@@ -38,7 +38,7 @@ from policies.pack import record_path
 from policies.reports.member import StageResult, build
 from policies.ruleset import enforced
 from policies.signing import sign_report
-from policies.sources import attestations, live, node_facts, preflight, stack_state
+from policies.sources import attestations, live, node_facts, plan_record, preflight, stack_state
 from policies.sources.aws.account import open_session
 from policies.sources.buckets import region_of_bucket
 from policies.waivers import Waiver, of_ledger, united
@@ -199,29 +199,13 @@ def _plan(subject: Subject) -> StageResult:
     coverage: dict[str, Any] = {"stacks": {}}
     for each in subject.sites:
         try:
-            record = _record(record_path(subject.evidence, each.stack), subject.zone)
+            path = record_path(subject.evidence, each.stack)
+            record = plan_record.load(path, each.stack, subject.zone, now=subject.now)
         except SourceError as error:
             return StageResult(Stage.PLAN, ran=False, reason=str(error))
-        coverage["stacks"][each.stack] = record["recorded_at"]
-        findings += [
-            Finding(**{**row, "stage": Stage(row["stage"]), "outcome": Outcome(row["outcome"])})
-            for row in record["findings"]
-        ]
+        coverage["stacks"][each.stack] = record.recorded_at
+        findings += record.findings
     return StageResult(Stage.PLAN, True, findings, coverage)
-
-
-def _record(path: Path, zone: ZonePolicy) -> dict[str, Any]:
-    remedy = "run `gchain up` again: it judges and records every update"
-    try:
-        record: dict[str, Any] = json.loads(path.read_text())
-        bound = (record["zone_digest"], record["rules_digest"])
-    except (OSError, ValueError, KeyError):
-        raise SourceError(
-            f"{path.name}: there is no record of an update under the policy pack", remedy=remedy
-        ) from None
-    if bound != (zone.digest, enforced()["digest"]):
-        raise SourceError(f"{path.name}: the last update was judged by another zone file or rule set", remedy=remedy)
-    return record
 
 
 def _state(subject: Subject) -> Graphs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -66,9 +67,18 @@ def read_report(path: Path) -> dict[str, Any]:
     return dict(document)
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 def merge_reports(workspace: Workspace, zone_digest: str | None = None) -> dict[str, Any]:
-    """Merge the signed member reports; write `consortium-report.json` and `.html` among the public files."""
+    """Merge the signed member reports; write `consortium-report.json` and `.html` among the public files.
+
+    Raises:
+        ReportError: a member report does not hold, is older than a month, or is from the future.
+    """
     document = merging.merge(envelopes(workspace), genesis(workspace), zone_digest=zone_digest)
+    merging.verify_dates(document, _now(), recent=True)
     workspace.public.mkdir(parents=True, exist_ok=True)
     history.keep(workspace, document)
     _write(workspace.public / "consortium-report.json", json.dumps(document, indent=1, sort_keys=True) + "\n")
@@ -80,10 +90,11 @@ def verify_report(workspace: Workspace, zone_digest: str | None = None) -> dict[
     """Recompute the consortium report offline from the public files.
 
     Raises:
-        ReportError: it is not the merge of the signed member reports.
+        ReportError: it is not the merge of the signed member reports, or one of them is from the future.
     """
     document = read_report(workspace.public / "consortium-report.json")
     merging.verify(document, envelopes(workspace), genesis(workspace), zone_digest=zone_digest)
+    merging.verify_dates(document, _now(), recent=False)
     return document
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from gchain_node import genesis as ledger_genesis
 from gchain_node.verdict import Reason, decide
-from policies import waivers
+from policies import validity, waivers
 from policies.canonical import canonical_json, digest
 from policies.catalogue import Entry, catalogue
 from policies.errors import ReportError
@@ -21,7 +21,7 @@ from policies.officers import Officers
 from policies.outcomes import Outcome
 from policies.reports.member import PAYLOAD_TYPE, table
 
-__all__ = ["merge", "verify"]
+__all__ = ["merge", "verify", "verify_dates"]
 
 _SHOWN = frozenset({Outcome.FAIL, Outcome.ERROR, Outcome.INDETERMINATE, Outcome.WAIVED})
 _BOUND = ("environment", "zone_digest", "rules_digest", "chain_id")
@@ -127,7 +127,7 @@ def _open(
 
 def _check_waivers(report: Mapping[str, Any], officers: Officers) -> None:
     """A finding counts as waived only by a waiver that is signed, and was current when the report was made."""
-    made = datetime.fromisoformat(report["generated_at"])
+    made = _made(report)
     granted = set()
     for given in report["waivers"]:
         waiver = waivers.verify(given["envelope"], officers, member=report["member"], now=made)
@@ -136,6 +136,33 @@ def _check_waivers(report: Mapping[str, Any], officers: Officers) -> None:
         for row in stage["findings"]:
             if row["outcome"] == Outcome.WAIVED and (row["rule"], row["resource"]) not in granted:
                 raise ReportError(f"{row['rule']} on {row['resource']} is called waived, but no signed waiver names it")
+
+
+def _made(report: Mapping[str, Any]) -> datetime:
+    try:
+        return validity.instant(report["generated_at"])
+    except (KeyError, ValueError) as error:
+        raise ReportError(f"the report of {report['member']} does not say when it was made: {error}") from error
+
+
+def verify_dates(document: Mapping[str, Any], now: datetime, *, recent: bool) -> None:
+    """The dates of the member reports in a merge, against a clock: the merge itself knows none.
+
+    Args:
+        document: what `merge` gave.
+        now: the reader's clock.
+        recent: also refuse what is older than a month; an old report is evidence of its own day alone.
+
+    Raises:
+        ReportError: a member report is from the future, or older than it may be.
+    """
+    for member in document["members"]:
+        if member["generated_at"] is None:
+            continue
+        made = validity.instant(member["generated_at"])
+        if reason := validity.fault(made, now, validity.MAXIMUM_AGE if recent else None):
+            name = member["member"]
+            raise ReportError(f"the report of {name} {reason}", remedy=f"check again: gchain check --member {name}")
 
 
 def _rules(rules: Mapping[str, Any]) -> dict[str, Any]:

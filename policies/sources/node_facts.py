@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from gchain_node.keys import cometbft_address, load_public_key
+from policies import validity
 from policies.errors import SourceError
 from policies.graph import Graph
-from policies.validity import CLOCK_SKEW
 from policies.zone import ZonePolicy
 
 __all__ = ["MAXIMUM_AGE", "graph", "ledger", "load", "registers"]
@@ -44,11 +44,12 @@ def load(path: Path, member: str, *, now: datetime | None = None) -> dict[str, A
         raise SourceError(f"{path.name}: {error.json_path}: {error.message}", remedy=remedy) from None
     if facts["member"] != member:
         raise SourceError(f"{path.name} holds the facts of {facts['member']}, not of {member}", remedy=remedy)
-    age = (now or datetime.now(UTC)) - datetime.fromisoformat(facts["collected_at"])
-    if age > MAXIMUM_AGE or age < -CLOCK_SKEW:
-        raise SourceError(
-            f"{path.name} was collected at {facts['collected_at']}, not in the last 24 hours", remedy=remedy
-        )
+    try:
+        reason = validity.fault(validity.instant(facts["collected_at"]), now or datetime.now(UTC), MAXIMUM_AGE)
+    except ValueError as error:
+        reason = f"says when it was collected as {error}"
+    if reason:
+        raise SourceError(f"{path.name} {reason}", remedy=remedy)
     return facts
 
 

@@ -1,21 +1,30 @@
-"""Broken input never turns a leak into a pass: exports garbled and cut, answers with holes."""
+"""Broken input never turns a leak into a pass: exports garbled and cut, answers with holes, clocks that lie."""
 
 from __future__ import annotations
 
 import copy
+from contextlib import nullcontext
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gchain_node.development import DevelopmentMember
+from policies import validity, waivers
 from policies.engine import evaluate
-from policies.errors import SourceError
+from policies.errors import SourceError, WaiverError
 from policies.graph import PROVIDER, UNKNOWN, Graph, Resource
+from policies.officers import Officers
 from policies.outcomes import Outcome, Stage, worst
 from policies.rules import RULES
-from policies.sources import stack_state
+from policies.sources import attestations, stack_state
+from policies.validity import CLOCK_SKEW, MAXIMUM_AGE, MAXIMUM_LIFE
 from tests.unit.policies import rule_cases as cases
+from tests.unit.policies.conftest import NOW
+
+Members = dict[str, DevelopmentMember]
 
 LEAKS = [case for case in cases.load() if case.kind == "leak"]
 STATE_LEAKS = [case for case in LEAKS if case.stage is Stage.STATE]
@@ -104,3 +113,48 @@ def test_a_type_that_could_not_be_listed_is_never_cleared(rule: str) -> None:
 def _with(resource: Resource, properties: dict[str, Any]) -> Resource:
     same = (resource.provider, resource.provider_is_default, resource.protect)
     return Resource(resource.id, resource.type, resource.name, properties, *same, physical_id=resource.physical_id)
+
+
+OFFSETS = st.timedeltas(timedelta(days=-1500), timedelta(days=1500))
+
+
+@QUICK
+@given(OFFSETS, OFFSETS)
+def test_no_dates_make_a_statement_count_that_is_not_current(
+    members: Members, officers: Officers, issued: timedelta, life: timedelta
+) -> None:
+    begins, ends = NOW + issued, NOW + issued + life
+    dates = {"issued": begins.isoformat(), "expires": ends.isoformat()}
+    document = {"version": 1, "member": "treasury", "kind": "operators", "statement": [], **dates}
+    envelope = attestations.sign(document, members["treasury"].keys["officer"])
+    current = begins <= NOW + CLOCK_SKEW and ends > NOW and timedelta(0) <= life <= MAXIMUM_LIFE
+    with nullcontext() if current else pytest.raises(SourceError):
+        attestations.verify(envelope, officers, member="treasury", now=NOW)
+
+
+@QUICK
+@given(OFFSETS, OFFSETS)
+def test_no_dates_make_a_waiver_count_that_is_not_current(
+    members: Members, officers: Officers, created: timedelta, life: timedelta
+) -> None:
+    words = {"reason": "no identity centre in this place", "compensating_control": "the key is rotated daily"}
+    draft = waivers.draft("treasury", "HRD-011", "account/User/ci", **words, days=30, now=NOW)
+    begins, ends = NOW + created, NOW + created + life
+    document = {**draft, "created": begins.isoformat(), "expires": ends.isoformat()}
+    envelope = waivers.sign(document, members["treasury"].keys["officer"])
+    current = begins <= NOW + CLOCK_SKEW and ends > NOW and timedelta(0) <= life <= MAXIMUM_LIFE
+    with nullcontext() if current else pytest.raises(WaiverError):
+        waivers.verify(envelope, officers, member="treasury", now=NOW)
+
+
+@QUICK
+@given(OFFSETS)
+def test_evidence_counts_for_a_month_and_never_before_its_time(age: timedelta) -> None:
+    counts = -CLOCK_SKEW <= age <= MAXIMUM_AGE
+    assert (validity.fault(NOW - age, NOW) == "") is counts
+
+
+@pytest.mark.parametrize("text", ["", "now", "2026-11-23", "2026-11-23T06:00:00", "2026-13-01T00:00:00+00:00", None, 7])
+def test_a_time_without_its_offset_is_none(text: object) -> None:
+    with pytest.raises(ValueError, match=r"offset|isoformat|month"):
+        validity.instant(text)

@@ -18,6 +18,7 @@ from gchain_node.development import DevelopmentMember
 from policies import waivers
 from policies.officers import Officers
 from policies.outcomes import Finding, Outcome, Stage
+from policies.reports import cli
 from policies.reports.formats import plain
 from policies.reports.member import sign
 from policies.reports.merge import merge
@@ -63,6 +64,7 @@ def workspace(
 ) -> Workspace:
     """Public files with this report, and the signed reports that it was merged from."""
     monkeypatch.setenv("GCHAIN_WORKSPACE", str(tmp_path))
+    monkeypatch.setattr(cli, "_now", lambda: NOW + timedelta(hours=1))
     made = workspace_of("us-gov")
     made.reports.mkdir(parents=True)
     made.genesis.write_text(json.dumps(agreed))

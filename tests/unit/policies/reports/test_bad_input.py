@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from gchain_node.development import DevelopmentMember
 from gchain_node.dsse import sign_dsse
 from policies.canonical import canonical_json
 from policies.errors import PolicyError
+from policies.reports import cli
 from policies.reports.cli import app
 from policies.reports.member import PAYLOAD_TYPE, sign
+from tests.unit.policies.conftest import NOW
 
 Document = dict[str, Any]
 Change = Callable[[Document], object]
@@ -114,6 +117,39 @@ def test_a_key_that_is_no_officers_signs_no_report(
     envelope = sign_dsse(PAYLOAD_TYPE, canonical_json(make_report("health")), members["health"].keys["member"])
     (workspace.reports / "health.dsse.json").write_text(json.dumps(envelope))
     with pytest.raises(PolicyError, match="no registered officer's signature holds"):
+        run("merge")
+
+
+@pytest.mark.parametrize("command", ["merge", "verify"])
+def test_a_report_from_the_future_is_neither_merged_nor_verified(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr(cli, "_now", lambda: NOW - timedelta(minutes=6))
+    with pytest.raises(PolicyError, match=r"the report of customs is dated .*, after now"):
+        run(command)
+
+
+def test_a_clock_that_is_a_little_ahead_is_no_fault(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "_now", lambda: NOW - timedelta(minutes=4))
+    assert "the merge of 4 signed member reports" in run("verify")
+
+
+def test_old_reports_are_verified_for_ever_and_make_no_new_consortium_report(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "_now", lambda: NOW + timedelta(days=32))
+    assert "the merge of 4 signed member reports" in run("verify")
+    with pytest.raises(PolicyError, match=r"the report of customs is of .*, older than 31 days"):
+        run("merge")
+
+
+@pytest.mark.parametrize("time", ["", "yesterday", "2026-11-23T06:00:00", None, 1])
+def test_a_report_that_does_not_say_when_it_was_made_is_refused(
+    workspace: Workspace, make_report: Callable[..., Document], members: dict[str, DevelopmentMember], time: Any
+) -> None:
+    envelope = sign(make_report("health") | {"generated_at": time}, members["health"].keys["officer"])
+    (workspace.reports / "health.dsse.json").write_text(json.dumps(envelope))
+    with pytest.raises(PolicyError, match="the report of health does not say when it was made"):
         run("merge")
 
 
