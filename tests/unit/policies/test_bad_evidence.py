@@ -115,7 +115,8 @@ def test_a_plan_record_of_another_time_clears_nothing(subject: Subject, age: tim
     ("age", "said"), [(timedelta(hours=25), "older than 24 hours"), (timedelta(minutes=-6), "after now")]
 )
 def test_host_facts_of_another_time_clear_nothing(subject: Subject, age: timedelta, said: str) -> None:
-    facts = {"version": 1, "member": MEMBER, "collected_at": (NOW - age).isoformat(), "hosts": {f"{MEMBER}-validator-1": {}}}
+    hosts: Document = {f"{MEMBER}-validator-1": {}}
+    facts = {"version": 1, "member": MEMBER, "collected_at": (NOW - age).isoformat(), "hosts": hosts}
     (subject.evidence / "node-facts.json").write_text(json.dumps(facts))
     assert said in reason(subject, Stage.NODE)
     assert rows(subject, Stage.NODE, "LED-002") == {Outcome.INDETERMINATE}
