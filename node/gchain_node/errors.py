@@ -15,7 +15,13 @@
     ├── SigningRefused          the signer refuses: it would be a double signature
     ├── EngineError             the consensus engine is missing, of another version, or broke the protocol
     │   └── EngineUnreachable     its RPC does not answer for now: trying again may help
-    └── ApiError                a node's HTTP API did not answer, or refused
+    └── ApiError                a node's HTTP API did not answer, or refused; by what can be done about it:
+        ├── NotFoundOnLedger      nothing of that name, height or hash
+        ├── ReadForbidden         not for this client
+        ├── RequestRefused        the same request will never be taken
+        ├── RateLimited           this client asks too much
+        ├── NotReady              not now, perhaps later or at another node
+        └── NotCommitted          no block had the transaction in time
 
 Only `gchain_node.cli.main` turns one into an exit code.
 """
@@ -108,3 +114,49 @@ class ApiError(NodeError):
     def __init__(self, message: str, *, status: int | None = None, remedy: str | None = None) -> None:
         super().__init__(message, remedy=remedy)
         self.status = status
+
+    @classmethod
+    def of(cls, status: int, message: str, *, remedy: str | None = None) -> ApiError:
+        """The error of an answer with this status."""
+        kind = _KINDS.get(status, cls)
+        return kind(message, status=status, remedy=remedy)
+
+
+class NotFoundOnLedger(ApiError):  # noqa: N818 -- a state of affairs
+    """404: the node knows nothing of that name, height or hash."""
+
+
+class ReadForbidden(ApiError):  # noqa: N818
+    """401 or 403: the read, or the submission, is not for this client; it may need a member's certificate."""
+
+
+class RequestRefused(ApiError):  # noqa: N818
+    """400, 413, 415 or 422: the same request will never be taken."""
+
+
+class RateLimited(ApiError):  # noqa: N818
+    """429: this client asks too much; the answer said after how many seconds to come back."""
+
+
+class NotReady(ApiError):  # noqa: N818
+    """409, 502 or 503: not now, perhaps later or at another node."""
+
+
+class NotCommitted(ApiError):  # noqa: N818
+    """504: no block had the transaction in time; it may still come."""
+
+
+_KINDS: dict[int, type[ApiError]] = {
+    400: RequestRefused,
+    401: ReadForbidden,
+    403: ReadForbidden,
+    404: NotFoundOnLedger,
+    409: NotReady,
+    413: RequestRefused,
+    415: RequestRefused,
+    422: RequestRefused,
+    429: RateLimited,
+    502: NotReady,
+    503: NotReady,
+    504: NotCommitted,
+}

@@ -12,7 +12,17 @@ import pytest
 
 from gchain_node.client import AsyncClient, Client
 from gchain_node.codes import Code
-from gchain_node.errors import ApiError, TransactionError, VerificationError
+from gchain_node.errors import (
+    ApiError,
+    ConfigurationError,
+    NotCommitted,
+    NotFoundOnLedger,
+    RateLimited,
+    ReadForbidden,
+    RequestRefused,
+    TransactionError,
+    VerificationError,
+)
 
 COMMITMENT = hashlib.sha256(b"document").digest()
 
@@ -140,3 +150,153 @@ def test_an_action_whose_answer_was_lost_is_not_carried_out_a_second_time(served
         outcome = client.transact("records", "commit", args, key=key, signer="dev")
     assert (outcome.committed, outcome.code) == (True, Code.OK)
     assert len(set(transport.bodies)) == 1
+
+
+class _Nodes(httpx.BaseTransport):
+    """Two names for one node; what is in `away` does not answer. `asked` is who was asked what."""
+
+    def __init__(self, served: Any, *away: str) -> None:
+        self._real, self._url = httpx.HTTPTransport(), httpx.URL(url(served))
+        self.away, self.asked, self.bodies = set(away), list[str](), list[bytes]()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request.url.host)
+        if request.url.host in self.away:
+            raise httpx.ConnectError("connection refused", request=request)
+        if request.method == "POST":
+            self.bodies.append(request.read())
+        to = request.url.copy_with(host=self._url.host, port=self._url.port)
+        headers = {**request.headers, "host": f"{to.host}:{to.port}"}
+        return self._real.handle_request(httpx.Request(request.method, to, headers=headers, content=request.read()))
+
+    def close(self) -> None:
+        self._real.close()
+
+
+BOTH = ["http://one.test", "http://two.test/"]
+
+
+def test_a_node_that_is_away_is_left_for_the_next_and_the_client_stays_there(served: Any) -> None:
+    transport = _Nodes(served, "one.test")
+    with Client(BOTH, transport=transport) as client:
+        for _ in range(2):
+            assert client.get("/v1/status")["chain_id"] == "gchain-dev"
+        assert transport.asked == ["one.test", "two.test", "two.test"]
+        transport.away = {"two.test"}
+        assert client.get("/v1/status")["chain_id"] == "gchain-dev"
+        assert transport.asked[3:] == ["two.test", "one.test"]
+
+
+def test_a_node_that_goes_away_while_a_transaction_waits_gets_the_same_bytes_sent_elsewhere(served: Any) -> None:
+    class _LosesAnswers(_Nodes):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            answer = super().handle_request(request)
+            if request.method == "POST" and request.url.host == "one.test":
+                answer.read()
+                raise httpx.ReadError("the node was killed", request=request)
+            return answer
+
+    transport = _LosesAnswers(served)
+    with Client(BOTH, transport=transport) as client:
+        args = {"id": "elsewhere", "commitment": COMMITMENT}
+        outcome = client.transact("records", "commit", args, key=served.member.keys["member"], signer="dev")
+    assert (outcome.committed, outcome.code) == (True, Code.OK)
+    assert len(transport.bodies) == 2
+    assert len(set(transport.bodies)) == 1
+
+
+def test_bytes_that_a_block_has_already_are_their_outcome_again(served: Any) -> None:
+    with Client(url(served)) as client:
+        args = {"id": "twice", "commitment": COMMITMENT}
+        raw = client.build("records", "commit", args, key=served.member.keys["member"], signer="dev")
+        assert client.submit(raw) == client.submit(raw)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/v1/tx/" + "00" * 32, NotFoundOnLedger),
+        ("/v1/tx/nonsense", RequestRefused),
+    ],
+)
+def test_an_error_has_the_class_of_what_can_be_done_about_it(served: Any, path: str, kind: type[ApiError]) -> None:
+    with Client(url(served)) as client, pytest.raises(ApiError) as caught:
+        client.get(path)
+    assert type(caught.value) is kind
+    assert caught.value.status is not None
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 504])
+def test_every_refusal_has_its_class(status: int) -> None:
+    body = {"error": {"status": status, "message": "no"}}
+    transport = httpx.MockTransport(lambda request: httpx.Response(status, json=body, headers={"retry-after": "0"}))
+    with Client("http://node.test", transport=transport) as client, pytest.raises(ApiError) as caught:
+        client.get("/v1/status")
+    assert type(caught.value) is {429: RateLimited, 504: NotCommitted}.get(status, ReadForbidden)
+
+
+@pytest.mark.parametrize("bad", ["node.test:8443", "", "ftp://node.test", []])
+def test_what_is_no_address_is_refused(bad: Any) -> None:
+    with pytest.raises(ConfigurationError):
+        Client(bad)
+
+
+def test_events_go_on_at_the_next_node_after_the_last_block(served: Any) -> None:
+    transport = _Nodes(served)
+    with Client(BOTH, transport=transport) as client:
+        served.commit("e1")
+        events = client.events(after=0)
+        first = [next(events) for _ in range(2)]
+        transport.away = {"one.test"}
+        client._http.close()  # every stream of this client breaks
+        client._http = httpx.Client(transport=transport)
+        served.commit("e2")
+        heights = [event.height for event in first]
+        for event in events:
+            heights.append(event.height)
+            if any(row["code"] == 0 for row in event.data["transactions"]) and event.height > heights[1] + 1:
+                break
+    assert heights == list(range(1, len(heights) + 1)), "none twice, none left out"
+
+
+def test_events_can_be_asked_of_one_module(served: Any) -> None:
+    served.commit("only")
+    with Client(url(served)) as client:
+        event = next(client.events(after=0, module="records"))
+    assert event.kind == "block"
+    assert len(event.data["transactions"]) == 1
+
+
+def test_events_that_no_node_gives_end_with_an_error() -> None:
+    transport = httpx.MockTransport(lambda request: httpx.Response(503, json={}))
+    with Client("http://node.test", transport=transport) as client, pytest.raises(ApiError, match="6 attempts"):
+        next(client.events())
+
+
+def test_an_event_loops_client_bounds_what_it_has_under_way() -> None:
+    seen = {"now": 0, "most": 0}
+
+    async def slow(request: httpx.Request) -> httpx.Response:
+        seen["now"] += 1
+        seen["most"] = max(seen["most"], seen["now"])
+        await asyncio.sleep(0.01)
+        seen["now"] -= 1
+        hash_ = hashlib.sha256(await request.aread()).hexdigest()
+        return httpx.Response(200, json={"hash": hash_, "committed": True, "code": 0, "log": "", "height": 1})
+
+    async def submit_all() -> list[Any]:
+        async with AsyncClient("http://node.test", transport=httpx.MockTransport(slow), max_in_flight=3) as client:
+            return await asyncio.gather(*(client.submit(bytes([n])) for n in range(12)))
+
+    assert all(outcome.committed for outcome in asyncio.run(submit_all()))
+    assert seen["most"] == 3
+
+
+def test_events_on_an_event_loop(served: Any) -> None:
+    served.commit("async")
+
+    async def first() -> Any:
+        async with AsyncClient(url(served)) as client:
+            return await anext(client.events(after=0, module="records"))
+
+    assert asyncio.run(first()).data["transactions"][0]["code"] == 0
