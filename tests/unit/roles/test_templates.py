@@ -15,6 +15,7 @@ import yaml
 from gchain.custody.record import KeyInUse, KeyRecord, NextKey
 from gchain.workspace import REPOSITORY
 from gchain_node.config import load_config as load_node_config
+from gchain_node.keys import Pkcs11Uri
 from gchain_node.signer.config import load_config as load_signer_config
 
 from .conftest import Play
@@ -34,7 +35,7 @@ ROTATING = KeyRecord(
     keys={
         "consensus": KeyInUse(object="consensus-2", next=NextKey(object="consensus-3", first_height=700)),
         "member": KeyInUse(object="member-2"),
-        "receipt": KeyInUse(object="receipt"),
+        "receipt": KeyInUse(object="receipt-2"),
         "tls": KeyInUse(object="tls"),
     }
 )
@@ -49,6 +50,7 @@ VARIANTS: dict[str, tuple[str, list[str], dict[str, Any]]] = {
             "gchain-signer.service",
             "gchain-tls.service",
             "tmpfiles.conf",
+            "receipt-key.uri",
         ],
         {},
     ),
@@ -64,7 +66,7 @@ VARIANTS: dict[str, tuple[str, list[str], dict[str, Any]]] = {
     ),
     "signer in rotation": (
         "ledger_node",
-        ["signer.toml", "node.toml"],
+        ["signer.toml", "node.toml", "receipt-key.uri"],
         {"gchain_keys": ROTATING.to_variables()},
     ),
     "node with a distant HSM": ("ledger_node", ["gchain-signer.service"], {"ledger_node_hsm_over_network": True}),
@@ -210,4 +212,12 @@ def test_in_a_rotation_the_signer_is_told_of_both_keys_each_with_its_own_journal
     assert "object=consensus-3;" in found.next.key
     assert (found.next.first_height, found.next.journal.name) == (700, "journal-consensus-3")
     assert load_signer_config(rendered / "node" / "signer.toml").next is None
-    assert "object=member-2;" in (rendered / "signer in rotation" / "node.toml").read_text()
+
+
+def test_a_rotation_of_the_nodes_keys_changes_only_the_file_that_it_follows(rendered: Path) -> None:
+    usual, rotating = (rendered / variant for variant in ("node", "signer in rotation"))
+    assert (rotating / "node.toml").read_text() == (usual / "node.toml").read_text()
+    assert load_node_config(usual / "node.toml").keys.receipt_file == Path("/etc/gchain/receipt-key.uri")
+    uris = [Pkcs11Uri.parse((place / "receipt-key.uri").read_text().strip()) for place in (usual, rotating)]
+    assert [uri.object for uri in uris] == ["receipt", "receipt-2"]
+    assert {str(uri.pin_source) for uri in uris} == {"/run/credentials/gchain-node.service/member-pin"}
