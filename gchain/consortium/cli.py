@@ -11,10 +11,11 @@ import typer
 from gchain.consortium import genesis, golive, records, zone_cli
 from gchain.consortium.ledger import Node, nodes, open_client
 from gchain.consortium.officers import make_officers, officer_key
-from gchain.consortium.trust import write_trust
+from gchain.consortium.trust import trust_log_key, write_trust
 from gchain.environment import Environment, load_for
 from gchain.errors import ConsortiumError
 from gchain.workspace import Workspace, workspace_of
+from gchain_node.keys import load_public_key
 from gchain_node.modules.compliance import KINDS, VERDICTS
 from policies.reports import anchoring
 
@@ -58,6 +59,17 @@ def accept(member: _Member, environment: _Environment = "sandbox", name: _Sandbo
     loaded, workspace = _open(environment, name)
     print(genesis.accept(loaded, workspace, member))
     write_trust(workspace)
+
+
+@app.command()
+def trust(member: _Member, environment: _Environment = "sandbox", name: _Sandbox = "default") -> None:
+    """Let trust.json count the log keys that rotations brought, of every member, as this member's node knows them."""
+    loaded, workspace = _open(environment, name)
+    with open_client(workspace, _node(loaded, workspace, member)) as client:
+        entries = {each.name: client.query(f"members/{each.name}").value for each in loaded.consortium.members}
+    for each, entry in entries.items():
+        if isinstance(entry, dict) and trust_log_key(workspace, each, load_public_key(entry["receipt_key"])):
+            print(f"{workspace.trust}: a log key of {each} was added")
 
 
 @app.command()

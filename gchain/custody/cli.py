@@ -38,7 +38,9 @@ def _keys() -> None:
 def rotate(
     purpose: Annotated[str, typer.Argument(help=f"Which key: {', '.join(PURPOSES)}.")],
     member: Annotated[str, typer.Option("--member", "-m", help="The agency whose key it is.")],
-    lead: Annotated[int, typer.Option(min=10, help="Blocks until a new consensus key votes first.")] = 60,
+    lead: Annotated[
+        int | None, typer.Option(min=10, help="Blocks until a new consensus key votes first; else those of a minute.")
+    ] = None,
     overlap: Annotated[int, typer.Option(min=0, help="Blocks for which a replaced member key still signs.")] = 30,
     lost: Annotated[bool, typer.Option("--lost", help="The key in use is gone with its token.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Also if a rotation of this key ended within a day.")] = False,

@@ -16,11 +16,13 @@ from gchain.workspace import Workspace
 from gchain_node.client import Outcome
 from gchain_node.errors import NodeError
 from gchain_node.keys.public import cometbft_address, from_cometbft
+from gchain_node.proof.rpc_json import parse_time
 
 __all__ = ["Registration"]
 
 T = TypeVar("T")
 _WAIT_SECONDS = 600
+_PACE_BLOCKS = 20
 
 
 class Registration:
@@ -32,6 +34,14 @@ class Registration:
     @property
     def height(self) -> int:
         return int(self._node.status()["height"])
+
+    def blocks_within(self, seconds: float) -> int:
+        """How many blocks the ledger makes in that time, at the pace of the latest ones."""
+        last = self.height - 1
+        first = max(1, last - _PACE_BLOCKS)
+        with open_client(self._workspace, self._node) as client:
+            times = [parse_time(client.get(f"/v1/headers/{height}")["header"]["time"]) for height in (first, last)]
+        return int((last - first) * seconds * 1e9 / max(1, times[1] - times[0]))
 
     def entry(self) -> dict[str, Any]:
         """The member's record on the ledger. Raises `ConsortiumError` if the ledger does not know the member."""

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gchain.consortium.officers import officer_key
+from gchain.consortium.trust import trust_log_key
 from gchain.custody.hosts import Hosts
 from gchain.custody.record import KeyInUse, KeyRecord, NextKey, Purpose, RetiredKey
 from gchain.custody.registration import Registration
@@ -27,6 +28,8 @@ __all__ = ["EVIDENCE_TYPE", "Rotation"]
 
 _SETTLED = timedelta(days=1)
 EVIDENCE_TYPE = "application/vnd.gchain.rotation+json"
+_LEAD_BLOCKS = 60
+_LEAD_SECONDS = 60.0
 
 
 @dataclass
@@ -35,6 +38,7 @@ class Rotation:
 
     Args:
         lead: blocks between registration and the new consensus key's first vote; time for the signer to be told.
+            Without it as many as the ledger makes in a minute, and at least 60.
         overlap: blocks for which a replaced member key still signs.
         lost: the key in use is gone with its token, so that there is nothing to hand over from or to destroy.
         again: replace a key that was itself brought by a rotation less than `_SETTLED` ago.
@@ -46,7 +50,7 @@ class Rotation:
     ledger: Registration
     hosts: Hosts
     progress: Callable[[str], None]
-    lead: int = 60
+    lead: int | None = None
     overlap: int = 30
     lost: bool = False
     again: bool = False
@@ -157,7 +161,8 @@ class Rotation:
             return self.ledger.height
         known = self.ledger.read(f"governance/rotated/{coming.address}")
         if known is None:
-            args = {"public_key": coming.public_key, "pop": coming.pop, "height": self.ledger.height + self.lead}
+            lead = self.lead or max(_LEAD_BLOCKS, self.ledger.blocks_within(_LEAD_SECONDS))
+            args = {"public_key": coming.public_key, "pop": coming.pop, "height": self.ledger.height + lead}
             self.ledger.transact("rotate_validator_key", args)
             known = self.ledger.read(f"governance/rotated/{coming.address}")
         if known["status"] in ("dropped", "cancelled"):
@@ -185,6 +190,8 @@ class Rotation:
             self.progress(f"tell the signer: {coming.object} from height {coming.first_height}")
             self.hosts.switch()
             self.ledger.wait(f"height {coming.first_height + 1}", lambda: self.ledger.height > coming.first_height)
+        if self.purpose == "receipt":
+            trust_log_key(self.workspace, self.member.name, load_public_key(coming.public_key))
         retired = RetiredKey(
             purpose=self.purpose,
             object=key.object,

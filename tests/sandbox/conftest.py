@@ -20,8 +20,8 @@ from .consortium import Consortium
 
 NAME = os.environ.get("GCHAIN_TEST_SANDBOX", "test")
 KEEP = os.environ.get("GCHAIN_KEEP_SANDBOX") == "1"
-_PHASES = ("forming", "live", "ending")
-"""The order in which tests need the sandbox; `ending` takes it down."""
+_PHASES = ("forming", "live", "rotated", "ending")
+"""The order in which tests need the sandbox; `rotated` replaces an agency's keys, `ending` takes it down."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -204,6 +204,33 @@ def _break_data(host: Any) -> None:
         host.check_output("rm -rf /var/lib/gchain/node/* /var/lib/gchain/engine/data/*")
 
 
+def test_a_journal_from_a_backup_signs_nothing_and_the_sound_one_goes_on(live: Consortium) -> None:
+    """The backup has none for this reason; whoever copies one by hand is refused by the fence."""
+    host, journal, aside = live.host("registry"), "/var/lib/gchain/signer/journal", "/var/lib/gchain/signer/aside"
+    since = host.check_output("date '+%Y-%m-%d %H:%M:%S'")
+    with host.sudo():
+        host.check_output(
+            f"systemctl stop gchain-signer && cp -a {journal} {aside}-old && systemctl start gchain-signer"
+        )
+    _signs(live, "registry")
+    with host.sudo():
+        host.check_output(f"systemctl stop gchain-signer && mv {journal} {aside}-new && mv {aside}-old {journal}")
+        host.run("systemctl start gchain-signer")
+
+    def said() -> str:
+        with host.sudo():
+            return str(host.check_output(f"journalctl --no-pager -o cat -u gchain-signer --since '{since}'"))
+
+    try:
+        wait_until("the signer's refusal", lambda: "old_journal" in said(), RECOVERY, pause=1)
+        _goes_on_without(live, "registry", "while-registry-was-refused")
+    finally:
+        with host.sudo():
+            host.check_output(f"systemctl stop gchain-signer && rm -r {journal} && mv {aside}-new {journal}")
+            host.check_output("systemctl reset-failed gchain-signer; systemctl start gchain-signer")
+    _signs(live, "registry")
+
+
 def test_a_damaged_backup_is_refused_before_anything_is_stopped(live: Consortium) -> None:
     backups = sorted((live.workspace.member("registry").root / "backups").glob("*.tar.gz"))
     if not backups:

@@ -7,9 +7,10 @@ import json
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from gchain.consortium import genesis
-from gchain.consortium.trust import write_trust
+from gchain.consortium.trust import trust_log_key, write_trust
 from gchain.environment import Environment, load
 from gchain.errors import ConsortiumError
 from gchain.workspace import Workspace
@@ -53,6 +54,38 @@ def test_every_member_accepts_the_document_that_its_own_files_give(
         assert (workspace.member(member.name).root / "genesis-digest").read_text().strip() == digest
     write_trust(workspace)
     assert Trust.from_json(json.loads(workspace.trust.read_text())).genesis_digest == digest
+
+
+def test_a_log_key_of_a_rotation_is_added_once_and_stays_in_the_trust_file(
+    environment: Environment, workspace: Workspace
+) -> None:
+    new = ec.generate_private_key(ec.SECP256R1()).public_key()
+    assert not trust_log_key(workspace, "treasury", new), "there is no trust file yet"
+    genesis.build(environment, workspace)
+    write_trust(workspace)
+    before = json.loads(workspace.trust.read_text())
+    assert trust_log_key(workspace, "treasury", new)
+    assert not trust_log_key(workspace, "treasury", new)
+    write_trust(workspace)
+    after = Trust.from_json(json.loads(workspace.trust.read_text()))
+    assert [name for name, _ in after.log.log_keys] == [*(entry["name"] for entry in before["log_keys"]), "treasury"]
+    assert after.to_json() | {"log_keys": before["log_keys"]} == before
+
+
+def test_the_trust_file_of_another_genesis_leaves_nothing_behind(
+    environment: Environment, workspace: Workspace
+) -> None:
+    genesis.build(environment, workspace)
+    write_trust(workspace)
+    made = workspace.trust.read_text()
+    trust_log_key(workspace, "treasury", ec.generate_private_key(ec.SECP256R1()).public_key())
+    document = json.loads(workspace.trust.read_text()) | {"genesis_digest": "sha256:" + "0" * 64}
+    workspace.trust.write_text(json.dumps(document))
+    write_trust(workspace)
+    assert workspace.trust.read_text() == made
+    workspace.trust.write_text("{}")
+    with pytest.raises(ConsortiumError, match="not a trust file"):
+        write_trust(workspace)
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ class World:
         self.receipt_key, self.tls_ca = self.token["receipt"], certificate(self.token["tls"])
         self.rotated: dict[str, dict[str, Any]] = {}
         self.log: list[str] = []
-        self.height = 100
+        self.height, self.pace = 100, 0.5
 
     # the ledger, as `Registration` shows it
 
@@ -71,6 +71,9 @@ class World:
         keys = {"member_key": self.member_key, "receipt_key": self.receipt_key}
         found = {name: public_der(each.public_key) for name, each in keys.items()}
         return {"validator": validator, "tls_ca": self.tls_ca} | found
+
+    def blocks_within(self, seconds: float) -> int:
+        return int(self.pace * seconds)
 
     def missing_votes(self) -> list[str]:
         return self.silent
@@ -197,6 +200,18 @@ def test_the_signer_holds_both_keys_before_the_height_and_the_new_one_alone_afte
     world = World()
     rotate(world, "consensus").run()
     assert world.log == ["rotate_validator_key", "use consensus then consensus-2", "use consensus-2 then None"]
+
+
+@pytest.mark.parametrize(("pace", "lead", "ahead"), [(0.5, None, 60), (2.5, None, 150), (2.5, 20, 20)])
+def test_a_new_consensus_key_waits_for_a_minutes_blocks_or_as_many_as_asked_for(
+    rotate: Callable[..., Rotation], pace: float, lead: int | None, ahead: int
+) -> None:
+    world = World()
+    world.pace = pace
+    rotation = rotate(world, "consensus")
+    rotation.lead = lead
+    rotation.run()
+    assert [each["since"] for each in world.rotated.values()] == [100 + ahead]
 
 
 @pytest.mark.parametrize("purpose", ["consensus", "member", "receipt", "tls"])
