@@ -207,6 +207,28 @@ thousand.
 {_table(["transactions so far", "resident MiB"], rows)}"""
 
 
+def _gate(found: dict[str, Any]) -> str:
+    swept, preview = found["sweep"], found["preview"]
+    busiest = ", ".join(f"{name} {count}" for name, count in swept["services"].items())
+    cost = f"{swept['calls'] / swept['resources']:.1f}"
+    row = [swept["resources"], swept["regions"], swept["calls"], cost]
+    seconds = [f"{swept[name]:.1f}" for name in ("seconds", "cpu", "judged")]
+    runs = [
+        [what, *(f"{seconds:.1f}" for seconds in preview[side])]
+        for what, side in (("without the pack", "without"), ("with the pack", "with"))
+    ]
+    return f"""## The residency gate
+
+A live sweep of one account in a local cloud, which answers from one process on the same cores: of the seconds on the
+clock, only those in the next column are the sweep's own. Busiest services, in calls: {busiest}.
+
+{_table(["resources", "regions", "API calls", "calls a resource", "s", "s of CPU", "s to judge"], [[*row, *seconds]])}
+`pulumi preview` of a member stack that is not made yet ({preview["resources"]} resources), turn about; with the pack it
+takes **{preview["ratio"]:.2f} times** as long (medians).
+
+{_table(["seconds", *(f"run {number}" for number in range(1, 1 + len(preview["with"])))], runs)}"""
+
+
 def _sandbox(found: dict[str, Any]) -> str:
     stages = [[name, f"{seconds:.1f}"] for name, seconds in found["stages"].items()]
     total = sum(found["stages"].values())
@@ -249,5 +271,6 @@ _SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "receipts": _receipts,
     "signer": _signer,
     "growth": _growth,
+    "gate": _gate,
     "sandbox": _sandbox,
 }

@@ -10,7 +10,7 @@ from statistics import quantiles
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench import embedded, growth, knee, ledger, policy, receipts, sandbox, signer, state
+from bench import embedded, gate, growth, knee, ledger, policy, receipts, sandbox, signer, state
 from gchain.environment import load
 from gchain.sandbox.sandbox import Sandbox
 
@@ -113,6 +113,13 @@ def _sandbox(options: Options) -> Figures:
     return {"stages": stages, "second": second, "memory": memory, "loads": loads, "policy": asdict(judged)}
 
 
+def _gate(options: Options) -> Figures:
+    print(" a sweep of an account", flush=True)
+    swept = gate.sweep_of_account()
+    print(" previews", flush=True)
+    return {"sweep": swept, "preview": gate.preview(load("sandbox"), f"{options.name or 'bench'}-gate")}
+
+
 PARTS: dict[str, Callable[[Options], Figures]] = {
     "ledger": _ledger,
     "embedded": _embedded,
@@ -120,5 +127,6 @@ PARTS: dict[str, Callable[[Options], Figures]] = {
     "receipts": _receipts,
     "signer": _signer,
     "growth": _growth,
+    "gate": _gate,
     "sandbox": _sandbox,
 }

@@ -36,6 +36,18 @@ FIGURES: dict[str, dict[str, Any]] = {
         "slow": [{"delay_ms": 100, "blocks": 60, "missed": 0, "seconds": 55.0}],
     },
     "growth": {"minutes": 1, "transactions": 100, "readings": [[number, 60.0] for number in range(20)]},
+    "gate": {
+        "sweep": {
+            "resources": 500,
+            "regions": 18,
+            "calls": 2000,
+            "services": {"s3": 900},
+            "seconds": 30.0,
+            "cpu": 9.0,
+            "judged": 1.0,
+        },
+        "preview": {"resources": 116, "without": [10.0, 11.0], "with": [13.0, 12.0], "ratio": 1.19},
+    },
     "sandbox": {
         "stages": {"toolchain": 0.2},
         "second": {"up, no changes": 5.0},

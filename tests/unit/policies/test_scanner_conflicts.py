@@ -1,14 +1,15 @@
 """The conflict table is true: what another tool's check rewards, the zone policy reports, and the other way round.
 
 Each entry names a check. Here each check is written out as its own documentation states it, over the same resources
-that our rules judge, and both are asked about a configuration that leaks and one that does not. The tools themselves
-are large or closed (AWS Config, Security Hub, Control Tower); none of them is run.
+that our rules judge, and both are asked about a configuration that leaks and one that does not. Checkov itself is run
+over them too. The others are large, need an account, or are closed (AWS Config, Security Hub, Control Tower).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from policies.engine import evaluate
 from policies.graph import PROVIDER, Graph, Resource
 from policies.outcomes import Outcome, Stage, worst
 from policies.rules import RULES
+from tests.unit.policies import checkov
 from tests.unit.policies.rule_cases import NOW, zone
 
 TABLE = yaml.safe_load((REPOSITORY / "policies" / "scanner-conflicts.yaml").read_text())["conflicts"]
@@ -124,6 +126,25 @@ def test_an_inverted_check_says_the_opposite_of_both(name: str) -> None:
 def test_a_weak_check_passes_the_leak(name: str) -> None:
     conflict = CHECKS[name]
     assert conflict.says_pass(conflict.leaks)
+
+
+@pytest.mark.slow
+def test_checkov_itself_passes_the_leak_and_fails_the_clean_twin(tmp_path: Path) -> None:
+    name = "checkov-s3-cross-region-replication"
+    entry, conflict = ENTRIES[name], CHECKS[name]
+    said = {}
+    for twin, estate in (("leak", conflict.leaks), ("clean", conflict.clean)):
+        directory = tmp_path / twin
+        directory.mkdir()
+        said[twin] = checkov.verdict(entry["check"], estate, directory)
+    assert said == {"leak": "PASSED", "clean": "FAILED"}
+    assert verdict(entry, conflict.leaks) is Outcome.FAIL
+    assert verdict(entry, conflict.clean) is not Outcome.FAIL
+
+
+def test_the_version_that_the_table_names_is_the_one_that_is_run() -> None:
+    pinned = (REPOSITORY / "requirements" / "checkov.in").read_text()
+    assert f"checkov=={ENTRIES['checkov-s3-cross-region-replication']['version']}" in pinned
 
 
 def test_a_check_for_disabled_rules_reports_a_leak_that_was_stopped() -> None:
