@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from gchain_node.commands.asking import print_table
+
 COMMANDS = (
-    "run", "dev", "db", "status", "query", "tx", "receipt", "verify", "genesis", "contribution", "officer", "keys",
-    "signer", "tls",
+    "run", "dev", "db", "status", "query", "tx", "receipt", "block", "member", "proposal", "verify", "export", "log",
+    "witness", "genesis", "contribution", "officer", "keys", "signer", "tls",
 )  # fmt: skip
 
 
@@ -51,6 +53,8 @@ def test_every_command_explains_itself(command: str) -> None:
         (("receipt", "fetch", "xyz"), 2, "64 hexadecimal digits"),
         (("genesis", "digest", "/nowhere/genesis.json"), 2, "/nowhere/genesis.json"),
         (("tx", "submit", "/nowhere/tx"), 2, "/nowhere/tx"),
+        (("status", "--cert", "/nowhere/client.pem"), 2, "/nowhere/client.pem"),
+        (("status", "--url", "node.example:8443"), 2, "no address of a node"),
     ],
 )
 def test_an_error_is_a_sentence_and_an_exit_code(arguments: tuple[str, ...], status: int, said: str) -> None:
@@ -109,3 +113,53 @@ def test_a_refused_transaction_ends_with_its_code_named(ledger: str, tmp_path: P
     done = gchain_node("tx", "send", "records", "erase", "--args", "{}", "--signer", "dev", "--key", key, **environment)
     assert done.returncode == 1
     assert "UNKNOWN_ACTION" in done.stdout
+
+
+def test_blocks_members_and_proposals_are_read_and_voted_on_from_the_command_line(ledger: str, tmp_path: Path) -> None:
+    # The first address is nobody's: every command goes on to the second.
+    environment = {"GCHAIN_NODE_URL": f"http://127.0.0.1:9 {ledger}", "GCHAIN_DEVELOPMENT_KEYS": "1"}
+
+    def run(*arguments: str) -> str:
+        done = gchain_node(*arguments, **environment)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    key = f"file:{tmp_path / 'home' / 'members' / 'dev' / 'officer.pem'}"
+    signing = ("--signer", "dev/officer", "--key", key)
+    args = json.dumps({"member": "dev", "power": 10})
+    made = gchain_node("proposal", "make", "p1", "no.such-kind", "--args", args, *signing, **environment)
+    assert made.returncode == 1
+    assert "BAD_ARGUMENTS" in made.stdout
+    new = json.dumps({"member": "dev", "name": "second", "public_key": "x", "pop": "y"})
+    refused = gchain_node("proposal", "make", "p1", "officer.add", "--args", new, *signing, **environment)
+    assert refused.returncode == 1, "an only member's proposal takes effect at once, and this one cannot"
+    assert "no proposal p1" in gchain_node("proposal", "vote", "p1", "yes", *signing, **environment).stdout
+    assert gchain_node("proposal", "show", "p1", **environment).returncode == 10
+    assert run("proposal", "list").startswith("proposal")
+    assert json.loads(run("proposal", "list", "--json")) == []
+
+    listed = json.loads(run("block", "list", "--json", "--limit", "3"))
+    assert [row["height"] for row in listed] == sorted((row["height"] for row in listed), reverse=True)
+    opening = next(row["height"] for row in listed if row["transactions"])
+    assert "governance/go_live" in run("block", "show", str(opening))
+    assert json.loads(run("block", "show", str(opening), "--json"))["height"] == opening
+    followed = [
+        json.loads(line) for line in run("block", "follow", "--after", "0", "--count", "2", "--json").splitlines()
+    ]
+    assert [event["height"] for event in followed] == [1, 2]
+    assert "0 transactions" in run("block", "follow", "--after", "0", "--count", "1")
+
+    assert re.search(r"^dev +active +validator +10", run("member", "list"), re.MULTILINE)
+    assert json.loads(run("member", "list", "--json"))[0]["name"] == "dev"
+    assert "validator     ed25519" in run("member", "show", "dev")
+    nobody = gchain_node("member", "show", "../status", **environment)
+    assert nobody.returncode == 10
+    assert "Traceback" not in nobody.stderr
+
+
+def test_what_others_wrote_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("a", "b"), [("x\x1b[2J", None), ("\u202ey", "z")])
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+    assert "x\\x1b[2J" in shown
