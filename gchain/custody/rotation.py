@@ -30,6 +30,7 @@ _SETTLED = timedelta(days=1)
 EVIDENCE_TYPE = "application/vnd.gchain.rotation+json"
 _LEAD_BLOCKS = 60
 _LEAD_SECONDS = 60.0
+_LEAD_OF_LOST = 10
 
 
 @dataclass
@@ -38,7 +39,7 @@ class Rotation:
 
     Args:
         lead: blocks between registration and the new consensus key's first vote; time for the signer to be told.
-            Without it as many as the ledger makes in a minute, and at least 60.
+            Without it as many as the ledger makes in a minute, and at least 60; 10 where the key is lost.
         overlap: blocks for which a replaced member key still signs.
         lost: the key in use is gone with its token, so that there is nothing to hand over from or to destroy.
         again: replace a key that was itself brought by a rotation less than `_SETTLED` ago.
@@ -161,8 +162,8 @@ class Rotation:
             return self.ledger.height
         known = self.ledger.read(f"governance/rotated/{coming.address}")
         if known is None:
-            lead = self.lead or max(_LEAD_BLOCKS, self.ledger.blocks_within(_LEAD_SECONDS))
-            args = {"public_key": coming.public_key, "pop": coming.pop, "height": self.ledger.height + lead}
+            height = self.ledger.height + (self.lead or self._blocks_ahead(record))
+            args = {"public_key": coming.public_key, "pop": coming.pop, "height": height}
             self.ledger.transact("rotate_validator_key", args)
             known = self.ledger.read(f"governance/rotated/{coming.address}")
         if known["status"] in ("dropped", "cancelled"):
@@ -173,6 +174,11 @@ class Rotation:
                 remedy="run the same command again: it begins with a new key",
             )
         return int(known["since"])
+
+    def _blocks_ahead(self, record: KeyRecord) -> int:
+        if record.keys["consensus"].lost:  # nobody signs until then
+            return _LEAD_OF_LOST
+        return max(_LEAD_BLOCKS, self.ledger.blocks_within(_LEAD_SECONDS))
 
     def _action(self, record: KeyRecord, coming: NextKey) -> tuple[str, dict[str, Any]]:
         proof = {"public_key": coming.public_key, "pop": coming.pop}

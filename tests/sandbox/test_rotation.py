@@ -84,8 +84,8 @@ class Rotated:
     codes: list[int]
     after: dict[str, StoredKey] = field(default_factory=dict)
     spans: dict[Purpose, tuple[int, int]] = field(default_factory=dict)
-    nodes_start_before: str = ""
-    nodes_start_after: str = ""
+    started_before: str = ""
+    started_after: str = ""
 
 
 def _keys(live: Consortium) -> dict[str, StoredKey]:
@@ -102,20 +102,21 @@ def rotated(live: Consortium) -> Rotated:
     receipts = [live.record(name, live.once(f"before-{name}")).receipt for name in (ROTATING, WORKING)]
     done = Rotated(_keys(live), _entry(live), receipts, [])
     assert _sent_with_a_copy(live, done.before, done.entry["member_key"]) == Code.OK
-    done.nodes_start_before = _nodes_start(live)
+    done.started_before = _started(live)
     with Load(live) as load:
         for purpose in PURPOSES:
             first = live.height(WORKING)
             _rotate(live, purpose)
             done.spans[purpose] = (first, live.height(WORKING))
     assert load.failure is None, load.failure
-    done.codes, done.after, done.nodes_start_after = load.codes, _keys(live), _nodes_start(live)
+    done.codes, done.after, done.started_after = load.codes, _keys(live), _started(live)
     return done
 
 
-def _nodes_start(live: Consortium) -> str:
-    """Which process is the agency's node, and since when."""
-    return str(live.host(ROTATING).check_output("systemctl show -P ExecMainStartTimestamp -P MainPID gchain-node"))
+def _started(live: Consortium) -> str:
+    """Which processes are the agency's node and engine, and since when."""
+    shown = "systemctl show -p ExecMainStartTimestamp -p MainPID gchain-node gchain-engine"
+    return str(live.host(ROTATING).check_output(shown))
 
 
 def _sent_with_a_copy(live: Consortium, keys: dict[str, StoredKey], public_key: bytes) -> int:
@@ -213,15 +214,8 @@ def test_no_rotation_costs_the_others_more_than_the_round_in_flight(commits: dic
     assert {height: commit["round"] for height, commit in commits.items() if int(commit["round"]) > 1} == {}
 
 
-def test_a_rotation_of_the_nodes_own_keys_costs_no_start_and_no_vote(
-    rotated: Rotated, commits: dict[int, dict[str, Any]]
-) -> None:
-    assert rotated.nodes_start_before == rotated.nodes_start_after
-    new = _consensus(rotated.after)
-    for purpose in ("member", "receipt", "tls"):
-        heights = range(*rotated.spans[purpose])
-        missed = [height for height in heights if new not in _voters(commits[height])]
-        assert len(missed) <= len(heights) // 10, (purpose, missed)  # a vote that came late is left out of a commit
+def test_no_rotation_starts_the_agencys_node_or_engine_anew(rotated: Rotated) -> None:
+    assert rotated.started_before == rotated.started_after
 
 
 @pytest.mark.parametrize("number", [0, 1])

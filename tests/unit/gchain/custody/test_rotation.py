@@ -202,14 +202,17 @@ def test_the_signer_holds_both_keys_before_the_height_and_the_new_one_alone_afte
     assert world.log == ["rotate_validator_key", "use consensus then consensus-2", "use consensus-2 then None"]
 
 
-@pytest.mark.parametrize(("pace", "lead", "ahead"), [(0.5, None, 60), (2.5, None, 150), (2.5, 20, 20)])
-def test_a_new_consensus_key_waits_for_a_minutes_blocks_or_as_many_as_asked_for(
-    rotate: Callable[..., Rotation], pace: float, lead: int | None, ahead: int
+@pytest.mark.parametrize(
+    ("pace", "lost", "lead", "ahead"),
+    [(0.5, False, None, 60), (2.5, False, None, 150), (2.5, False, 20, 20), (2.5, True, None, 10)],
+)
+def test_a_new_consensus_key_waits_for_a_minutes_blocks_or_as_many_as_asked_for_and_a_lost_ones_for_few(
+    rotate: Callable[..., Rotation], pace: float, lost: bool, lead: int | None, ahead: int
 ) -> None:
     world = World()
     world.pace = pace
     rotation = rotate(world, "consensus")
-    rotation.lead = lead
+    rotation.lost, rotation.lead = lost, lead
     rotation.run()
     assert [each["since"] for each in world.rotated.values()] == [100 + ahead]
 
