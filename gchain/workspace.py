@@ -123,6 +123,11 @@ class Workspace:
         return self.public / "reports"
 
     @property
+    def officers(self) -> Path:
+        """The ledger's proofs of who each member's officers are, since genesis named them."""
+        return self.public / "officers"
+
+    @property
     def approvals(self) -> Path:
         return self.public / "approvals"
 

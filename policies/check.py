@@ -35,6 +35,7 @@ from policies.graph import Graph
 from policies.officers import Officers
 from policies.outcomes import Finding, Outcome, Severity, Stage
 from policies.pack import record_path
+from policies.register import known_officers
 from policies.reports.member import StageResult, build
 from policies.ruleset import enforced
 from policies.signing import sign_report
@@ -98,7 +99,7 @@ class Subject:
     @cached_property
     def officers(self) -> Officers:
         if self.genesis is not None:
-            return Officers.of_genesis(self.genesis)
+            return known_officers(self.workspace, self.genesis)
         return Officers.of_contributions(self.workspace.contributions, self.environment.consortium.name)
 
     def waivers(self) -> tuple[list[Waiver], list[str]]:

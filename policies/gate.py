@@ -29,12 +29,12 @@ import httpx
 
 from gchain_node.client import Client, Outcome
 from gchain_node.errors import NodeError
-from gchain_node.keys import open_key
+from gchain_node.keys import load_public_key, open_key
 from policies import waivers
 from policies.canonical import digest
 from policies.engine import evaluate
 from policies.errors import PolicyError
-from policies.officers import Officers
+from policies.officers import Officers, Register
 from policies.outcomes import Finding, Stage, worst
 from policies.outcomes import Outcome as RuleOutcome
 from policies.rules import RULES
@@ -157,7 +157,7 @@ def _granted(
     config: Config, envelopes: Iterable[Mapping[str, Any]], genesis: Mapping[str, Any]
 ) -> tuple[list[waivers.Waiver], list[str]]:
     """The waivers that have effect, from the role and from the ledger, and why the others have none."""
-    officers, member = Officers.of_genesis(genesis), config.member
+    officers, member = Officers.of_genesis(genesis).as_registered(_register(config, genesis)), config.member
     good, problems = [], []
     for envelope in envelopes:
         try:
@@ -166,6 +166,21 @@ def _granted(
             problems.append(str(error))
     recorded, more = waivers.of_ledger(_recorded(config), officers, member=member)
     return waivers.united(good, recorded), [*problems, *more]
+
+
+def _register(config: Config, genesis: Mapping[str, Any]) -> Register:
+    """The officers of each member as the host's own node knows them; nobody while it does not answer."""
+    names = [each["payload"]["member"] for each in genesis["app_state"]["contributions"]]
+    try:
+        with Client(config.status) as client:
+            entries = [client.query(f"members/{name}").value for name in names]
+    except NodeError:
+        return {}
+    return {
+        str(entry["name"]): {str(each["name"]): load_public_key(each["public_key"]) for each in entry["officers"]}
+        for entry in entries
+        if isinstance(entry, dict)
+    }
 
 
 def _recorded(config: Config) -> Mapping[str, Any] | None:

@@ -1,7 +1,9 @@
 """The register of officers: whose signature counts on waivers, attestations and reports.
 
 Names and keys come from the members' signed contributions (alone, or inside the agreed genesis), each with its proof of
-possession; never from the document that is being verified.
+possession; never from the document that is being verified. Where the ledger's own record of a member is known, proven
+or from the reader's own node, its officers count instead of those that genesis names for the member: a key that was
+replaced there signs nothing that is verified from then on.
 """
 
 from __future__ import annotations
@@ -18,7 +20,10 @@ from gchain_node.errors import NodeError
 from gchain_node.keys import PublicKey, key_id, load_public_key
 from policies.errors import ReportError
 
-__all__ = ["Officer", "Officers", "read_envelope"]
+__all__ = ["Officer", "Officers", "Register", "read_envelope"]
+
+Register = Mapping[str, Mapping[str, PublicKey]]
+"""The officers' keys on the ledger: member -> officer -> key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,13 @@ class Officers:
                 key = load_public_key(officer["public_key"])
                 found[key_id(key).hex()] = (Officer(payload["member"], officer["name"]), key)
         return cls(found)
+
+    def as_registered(self, register: Register) -> Officers:
+        """With the register's officers in place of what is known of its members."""
+        found = {kid: entry for kid, entry in self.by_key.items() if entry[0].member not in register}
+        for member, keys in register.items():
+            found |= {key_id(key).hex(): (Officer(member, name), key) for name, key in keys.items()}
+        return Officers(found)
 
     def verify(self, envelope: Mapping[str, Any], payload_type: str) -> tuple[Any, list[Officer]]:
         """The JSON payload of a DSSE envelope, and the officers who signed it: at least one.

@@ -40,9 +40,9 @@ def make_officers(environment: Environment, workspace: Workspace, member: Member
 
 
 @contextmanager
-def officer_key(workspace: Workspace, member: Member) -> Iterator[tuple[str, Key]]:
-    """The signer name (`<member>/<officer>`) and the key of the member's first officer."""
-    name = label(member.officers[0].name)
+def officer_key(workspace: Workspace, member: Member, officer: str = "") -> Iterator[tuple[str, Key]]:
+    """The signer name (`<member>/<officer>`) and the key of the named officer, else of the member's first one."""
+    name = officer or label(member.officers[0].name)
     key = open_officer(workspace.member(member.name).officer, name)
     try:
         yield f"{member.name}/{name}", key

@@ -12,6 +12,7 @@ import typer
 
 from gchain.consortium.ledger import contribution_of
 from gchain.consortium.officers import label
+from gchain.consortium.register import Register, proven_officers
 from gchain.custody.ceremony import QUORUM, Ceremony, Record, add_signature, verify_ceremony
 from gchain.custody.inventory import keys_of_genesis
 from gchain.environment import Environment, load_for
@@ -99,20 +100,22 @@ def verify(
     loaded = load_for(workspace)
     payloads = {m.name: contribution_of(workspace, m.name)["payload"] for m in loaded.consortium.members}
     raw = file.read_bytes()
-    sentence, record = verify_ceremony(raw, _officers(payloads))
+    officers = _officers(payloads, proven_officers(workspace))
+    sentence, record = verify_ceremony(raw, officers)
     if compare:
         if record.member not in payloads:
             raise ConfigurationError(f"{file}: {record.member} is no member of {loaded.consortium.name}")
-        sentence, _ = verify_ceremony(raw, _officers(payloads), keys_of_genesis(payloads[record.member]))
+        sentence, _ = verify_ceremony(raw, officers, keys_of_genesis(payloads[record.member]))
     print(sentence)
 
 
-def _officers(payloads: dict[str, Any]) -> dict[str, PublicKey]:
-    return {
-        f"{member}/{officer['name']}": load_public_key(officer["public_key"])
+def _officers(payloads: dict[str, Any], register: Register) -> dict[str, PublicKey]:
+    """Those of the contributions; of members whose record on the ledger is proven, those of the ledger."""
+    of_genesis = {
+        member: {officer["name"]: load_public_key(officer["public_key"]) for officer in payload["officers"]}
         for member, payload in payloads.items()
-        for officer in payload["officers"]
     }
+    return {f"{m}/{name}": key for m, keys in {**of_genesis, **register}.items() for name, key in keys.items()}
 
 
 def _refuse_unknown(loaded: Environment, present: list[str], member: str, quorum: int, *, rehearsal: bool) -> None:

@@ -11,9 +11,12 @@ import typer
 from rich.table import Table
 
 from gchain.consortium.ledger import Node, nodes
+from gchain.consortium.officers import label
+from gchain.consortium.register import proven_officers
 from gchain.custody.ceremony_cli import app as ceremony_app
 from gchain.custody.hosts import Hosts
 from gchain.custody.inventory import CRYPTOPERIOD_DAYS, DUE_DAYS, KeyRow, inventory
+from gchain.custody.officer_rotation import OfficerRotation
 from gchain.custody.record import PURPOSES, Purpose
 from gchain.custody.registration import Registration
 from gchain.custody.rotation import Rotation
@@ -22,6 +25,7 @@ from gchain.errors import ConfigurationError, GchainError
 from gchain.status import wide_console
 from gchain.workspace import Workspace, workspace_of
 from gchain_node.errors import NodeError
+from gchain_node.keys import key_id
 
 __all__ = ["app"]
 
@@ -36,7 +40,7 @@ def _keys() -> None:
 
 @app.command()
 def rotate(
-    purpose: Annotated[str, typer.Argument(help=f"Which key: {', '.join(PURPOSES)}.")],
+    purpose: Annotated[str, typer.Argument(help=f"Which key: {', '.join(PURPOSES)}, officer.")],
     member: Annotated[str, typer.Option("--member", "-m", help="The agency whose key it is.")],
     lead: Annotated[
         int | None, typer.Option(min=10, help="Blocks until a new consensus key votes first; else those of a minute.")
@@ -44,6 +48,8 @@ def rotate(
     overlap: Annotated[int, typer.Option(min=0, help="Blocks for which a replaced member key still signs.")] = 30,
     lost: Annotated[bool, typer.Option("--lost", help="The key in use is gone with its token.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Also if a rotation of this key ended within a day.")] = False,
+    officer: Annotated[str, typer.Option(help="Whose key, for an officer's; by default the first officer's.")] = "",
+    by: Annotated[str, typer.Option(help="The colleague who signs for an officer's key that is lost.")] = "",
     environment: Annotated[str, typer.Option("--environment", "-e", help="Name of the environment.")] = "sandbox",
     name: Annotated[str, typer.Option("--name", help="Name of the sandbox (environment sandbox only).")] = "default",
 ) -> None:
@@ -51,23 +57,33 @@ def rotate(
     workspace = workspace_of(environment, name)
     loaded = load_for(workspace)
     agency = loaded.member(member)
-    node = next(node for node in nodes(loaded, workspace) if node.member == member)
+    ledger = Registration(workspace, agency, _node_of(loaded, workspace, member))
     say = lambda text: print(f"  {text}", flush=True)  # noqa: E731
-    rotation = Rotation(
-        workspace,
-        agency,
-        _purpose(purpose),
-        Registration(workspace, agency, node),
-        Hosts(workspace, member, lambda _: None),
-        say,
-        lead=lead,
-        overlap=overlap,
-        lost=lost,
-        again=again,
-    )
-    done = rotation.run()
+    if purpose == "officer":
+        who = officer or label(agency.officers[0].name)
+        done = OfficerRotation(workspace, loaded, agency, who, ledger, say, lost=lost, by=by, again=again).run()
+    elif officer or by:
+        raise ConfigurationError("--officer and --by are for an officer's key", remedy="gchain keys rotate officer ...")
+    else:
+        hosts = Hosts(workspace, member, lambda _: None)
+        more: dict[str, Any] = {"lead": lead, "overlap": overlap, "lost": lost, "again": again}
+        done = Rotation(workspace, agency, _purpose(purpose), ledger, hosts, say, **more).run()
     end = "lost with its token" if done.lost else "destroyed in its token"
     print(f"{member}: {done.object} signed up to height {done.last_height} and is {end}")
+
+
+@app.command()
+def officers(
+    member: Annotated[str, typer.Option("--member", "-m", help="The agency whose record is published.")],
+    environment: Annotated[str, typer.Option("--environment", "-e", help="Name of the environment.")] = "sandbox",
+    name: Annotated[str, typer.Option("--name", help="Name of the sandbox (environment sandbox only).")] = "default",
+) -> None:
+    """Put the ledger's proof of who an agency's officers are among the public files, for offline verification."""
+    workspace = workspace_of(environment, name)
+    loaded = load_for(workspace)
+    Registration(workspace, loaded.member(member), _node_of(loaded, workspace, member)).publish()
+    known = proven_officers(workspace)[member]
+    print(f"{member}: {', '.join(f'{who} {key_id(key).hex()[:16]}' for who, key in sorted(known.items()))}")
 
 
 @app.command("list")
@@ -123,6 +139,10 @@ def _entry(workspace: Workspace, loaded: Environment, member: str, node: Node) -
     return Registration(workspace, loaded.member(member), node).entry()
 
 
+def _node_of(loaded: Environment, workspace: Workspace, member: str) -> Node:
+    return next(node for node in nodes(loaded, workspace) if node.member == member)
+
+
 def _show(rows: list[KeyRow], not_asked: dict[str, str]) -> None:
     console = wide_console()
     table = Table()
@@ -145,4 +165,4 @@ def _purpose(text: str) -> Purpose:
     for known in PURPOSES:
         if text == known:
             return known
-    raise ConfigurationError(f"there is no {text!r} key", remedy=f"there are {', '.join(PURPOSES)}")
+    raise ConfigurationError(f"there is no {text!r} key", remedy=f"there are {', '.join(PURPOSES)}, officer")

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from cryptography import x509
 
 from gchain.consortium.ledger import contribution_of
-from gchain.custody.record import PURPOSES, TOKENS, KeyRecord, Purpose
+from gchain.custody.record import PURPOSES, TOKENS, KeyInUse, KeyRecord, Purpose
 from gchain.environment import Member
 from gchain.workspace import Workspace
 from gchain_node.keys import encode_public_key, load_public_key
@@ -84,22 +84,37 @@ def inventory(
     rows = [row for purpose in PURPOSES for row in _of_purpose(maker, record, purpose, payload, begun)]
     registered = {officer["name"]: officer["public_key"] for officer in (entry or {}).get("officers", [])}
     for officer in payload["officers"]:
-        key = officer["public_key"]
-        if officer["name"] in registered:
-            key = encode_public_key(load_public_key(registered[officer["name"]]))
-        since = begun if key == officer["public_key"] else ""
-        rows.append(maker.row(f"officer/{officer['name']}", key, "officer", officer["name"], "in use", since))
+        name, known = officer["name"], record.officers.get(officer["name"]) or KeyInUse(object=officer["name"])
+        key = known.public_key or officer["public_key"]
+        if name in registered and not known.public_key:
+            key = encode_public_key(load_public_key(registered[name]))
+        since = known.since or (begun if key == officer["public_key"] else "")
+        rows += _rows_of(maker, record, f"officer/{name}", "officer", known, key, since)
     return rows
 
 
 def _of_purpose(
     maker: _Maker, record: KeyRecord, purpose: Purpose, payload: Mapping[str, Any], begun: str
 ) -> Iterator[KeyRow]:
-    key, token = record.keys[purpose], TOKENS[purpose]
+    key = record.keys[purpose]
     public = key.public_key or _of_genesis(payload, purpose)
     certificate = key.certificate or (payload["tls_ca"] if purpose == "tls" else "")
+    yield from _rows_of(maker, record, purpose, TOKENS[purpose], key, public, key.since or begun, certificate)
+
+
+def _rows_of(
+    maker: _Maker,
+    record: KeyRecord,
+    purpose: str,
+    token: str,
+    key: KeyInUse,
+    public: str,
+    since: str,
+    certificate: str = "",
+) -> Iterator[KeyRow]:
+    """The key in use, the one that comes next, and those that were replaced."""
     state: State = "lost" if key.lost else "in use"
-    yield maker.row(purpose, public, token, key.object, state, key.since or begun, certificate)
+    yield maker.row(purpose, public, token, key.object, state, since, certificate)
     if key.next is not None:
         yield maker.row(purpose, key.next.public_key, token, key.next.object, "next", "", key.next.certificate)
     for retired in record.retired:

@@ -64,10 +64,14 @@ class RetiredKey(_Model):
 
 
 class KeyRecord(_Model):
-    """`keys` by purpose; `retired` in the order of their end, the ones still to be destroyed among them."""
+    """`keys` by purpose; `retired` in the order of their end, the ones still to be destroyed among them.
+
+    `officers` has those, by name, whose key a rotation replaced or is replacing.
+    """
 
     version: Literal[1] = 1
     keys: dict[Purpose, KeyInUse] = Field(default_factory=lambda: {p: KeyInUse(object=p) for p in PURPOSES})
+    officers: dict[str, KeyInUse] = Field(default_factory=dict)
     retired: list[RetiredKey] = Field(default_factory=list)
 
     @staticmethod

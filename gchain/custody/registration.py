@@ -10,6 +10,7 @@ import httpx
 
 from gchain.consortium.ledger import Node, open_client
 from gchain.consortium.officers import officer_key
+from gchain.consortium.register import publish_officers
 from gchain.environment import Member
 from gchain.errors import ConsortiumError
 from gchain.workspace import Workspace
@@ -71,13 +72,22 @@ class Registration:
         keys = [from_cometbft(each["type"], each["public_key"]) for each in validators]
         return sorted({cometbft_address(key).hex() for key in keys} - voted)
 
-    def transact(self, action: str, args: dict[str, Any]) -> Outcome:
-        """A transaction of the membership module. Raises `ConsortiumError` if it is refused or not seen in a block."""
-        with officer_key(self._workspace, self._member) as (signer, key), open_client(self._workspace, self._node) as c:
+    def transact(self, action: str, args: dict[str, Any], officer: str = "") -> Outcome:
+        """A transaction of the membership module, signed by the named officer, else by the member's first one.
+
+        Raises `ConsortiumError` if it is refused or not seen in a block.
+        """
+        signing = officer_key(self._workspace, self._member, officer)
+        with signing as (signer, key), open_client(self._workspace, self._node) as c:
             outcome = c.transact("membership", action, args, key=key, signer=signer)
         if outcome.code != 0 or not outcome.committed:
             raise ConsortiumError(f"the ledger refused membership/{action}: code {outcome.code}: {outcome.log}")
         return outcome
+
+    def publish(self) -> None:
+        """Put the ledger's proof of who the member's officers are among the public files."""
+        with open_client(self._workspace, self._node) as client:
+            publish_officers(self._workspace, self._member.name, client)
 
     def wait(self, what: str, condition: Callable[[], T]) -> T:
         """The first true answer; a node that starts again meanwhile is waited for. Raises `ConsortiumError`."""

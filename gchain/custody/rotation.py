@@ -21,12 +21,13 @@ from gchain.environment import Member
 from gchain.errors import ConsortiumError
 from gchain.workspace import Workspace
 from gchain_node.dsse import sign_dsse
-from gchain_node.keys import encode_public_key, load_public_key
+from gchain_node.keys import Key, encode_public_key, load_public_key
 from gchain_node.keys.public import from_cometbft
 
-__all__ = ["EVIDENCE_TYPE", "Rotation"]
+__all__ = ["EVIDENCE_TYPE", "SETTLED", "Rotation", "refuse_weak", "write_evidence"]
 
-_SETTLED = timedelta(days=1)
+SETTLED = timedelta(days=1)
+"""Within it, the command that ended a rotation is taken for a repetition of itself."""
 EVIDENCE_TYPE = "application/vnd.gchain.rotation+json"
 _LEAD_BLOCKS = 60
 _LEAD_SECONDS = 60.0
@@ -42,7 +43,7 @@ class Rotation:
             Without it as many as the ledger makes in a minute, and at least 60; 10 where the key is lost.
         overlap: blocks for which a replaced member key still signs.
         lost: the key in use is gone with its token, so that there is nothing to hand over from or to destroy.
-        again: replace a key that was itself brought by a rotation less than `_SETTLED` ago.
+        again: replace a key that was itself brought by a rotation less than `SETTLED` ago.
     """
 
     workspace: Workspace
@@ -95,7 +96,7 @@ class Rotation:
         idle = record.keys[self.purpose].next is None and self._unfinished(record) is None
         if not mine or not idle or self.again or self.lost:
             return None
-        return mine[-1] if datetime.now(UTC) - datetime.fromisoformat(mine[-1].at) < _SETTLED else None
+        return mine[-1] if datetime.now(UTC) - datetime.fromisoformat(mine[-1].at) < SETTLED else None
 
     def _note_loss(self, record: KeyRecord) -> None:
         """The token went while a rotation of this key was under way: with it the key that was to follow, too.
@@ -140,7 +141,7 @@ class Rotation:
         made = self.hosts.make(self.purpose)
         coming.public_key, coming.pop, coming.attributes = made["public_key"], made["pop"], made["attributes"]
         coming.certificate, coming.address = made["certificate"], made.get("address", "")
-        _refuse_weak(coming)
+        refuse_weak(coming)
         record.write(self.workspace, self.member.name)
 
     def _register(self, record: KeyRecord) -> None:
@@ -240,24 +241,10 @@ class Rotation:
         record.write(self.workspace, self.member.name)
 
     def _write_evidence(self, record: KeyRecord, leaving: RetiredKey, report: dict[str, Any]) -> None:
-        """`evidence/rotations/<object>.dsse.json`, signed by the member's officer."""
-        statement = {
-            "version": 1,
-            "member": self.member.name,
-            "purpose": self.purpose,
-            "replaced": leaving.model_dump(mode="json"),
-            "in_use": record.keys[self.purpose].model_dump(mode="json"),
-            "report": report,
-            "height": self.ledger.height,
-            "at": _now(),
-        }
-        payload = json.dumps(statement, sort_keys=True).encode()
         with officer_key(self.workspace, self.member) as (_, key):
-            envelope = sign_dsse(EVIDENCE_TYPE, payload, key)
-        directory = self.workspace.member(self.member.name).evidence / "rotations"
-        directory.mkdir(parents=True, exist_ok=True)
-        path = directory / f"{leaving.object}.dsse.json"
-        path.write_text(json.dumps(envelope, indent=2, sort_keys=True) + "\n")
+            write_evidence(
+                self.workspace, self.member.name, leaving, record.keys[self.purpose], report, self.ledger.height, key
+            )
 
     def _unfinished(self, record: KeyRecord) -> RetiredKey | None:
         """The replaced key of this purpose that is neither destroyed nor known as lost and written down.
@@ -282,6 +269,33 @@ class Rotation:
         return encode_public_key(load_public_key(entry[f"{self.purpose}_key"]))
 
 
+def write_evidence(
+    workspace: Workspace,
+    member: str,
+    leaving: RetiredKey,
+    in_use: KeyInUse,
+    report: dict[str, Any],
+    height: int,
+    officer: Key,
+) -> None:
+    """`evidence/rotations/<object>.dsse.json`, signed by an officer of the member."""
+    statement = {
+        "version": 1,
+        "member": member,
+        "purpose": leaving.purpose,
+        "replaced": leaving.model_dump(mode="json"),
+        "in_use": in_use.model_dump(mode="json"),
+        "report": report,
+        "height": height,
+        "at": _now(),
+    }
+    envelope = sign_dsse(EVIDENCE_TYPE, json.dumps(statement, sort_keys=True).encode(), officer)
+    directory = workspace.member(member).evidence / "rotations"
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"{leaving.object}.dsse.json"
+    path.write_text(json.dumps(envelope, indent=2, sort_keys=True) + "\n")
+
+
 def _issuing_key(pem: str) -> str:
     from cryptography import x509
 
@@ -296,7 +310,7 @@ def _next(record: KeyRecord, purpose: Purpose) -> NextKey:
     return coming
 
 
-def _refuse_weak(coming: NextKey) -> None:
+def refuse_weak(coming: NextKey) -> None:
     """A key that could ever leave its token, or was not made in it, is not registered."""
     wanted = {"never_extractable": True, "always_sensitive": True, "local": True, "extractable": False}
     wrong = {

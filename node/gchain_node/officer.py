@@ -8,6 +8,7 @@ several members.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import subprocess
@@ -24,7 +25,18 @@ from gchain_node.keys.softhsm import SoftHsmStore
 from gchain_node.keys.uri import DEFAULT_MODULE, Pkcs11Uri
 from gchain_node.tx import sign_sign1
 
-__all__ = ["approve", "describe_subject", "init_officer", "open_officer", "read_subject", "verify_public_file"]
+__all__ = [
+    "approve",
+    "describe_subject",
+    "destroy_key",
+    "init_officer",
+    "key_label",
+    "make_key",
+    "open_officer",
+    "read_subject",
+    "use_key",
+    "verify_public_file",
+]
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,22}[a-z0-9])?")  # a token's label has room for 32 bytes
 
@@ -69,6 +81,52 @@ def open_officer(store: Path, name: str) -> Key:
             remedy="make the key with `gchain-node officer init`",
         ) from error
     return open_key(uri)
+
+
+def key_label(store: Path, name: str) -> str:
+    """The label of the officer's key in its token; the officer's name where the store has no such officer yet."""
+    return _current(store, name).object or name
+
+
+def make_key(store: Path, name: str, label: str, *, member: str, consortium: str, lost: bool = False) -> dict[str, Any]:
+    """Make another P-256 key of the officer beside the one in use, or take the one that has the label.
+
+    With `lost` a SoftHSM token that is gone is made anew. Returns `{public_key, pop, attributes}`: what registers the
+    key, and the evidence that it cannot leave its token. Raises `KeyAccessError`.
+    """
+    uri = dataclasses.replace(_current(store, name), object=label, id=None)
+    if lost and uri.softhsm2_conf is not None:
+        store.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_token(store, name, uri)
+    attributes: dict[str, Any] = json.loads(
+        _run(["generate", "--uri", str(uri), "--type", "p256", *_in(uri), "--json"])
+    )
+    key = open_key(str(uri))
+    pop = prove(key, consortium=consortium, member=member, purpose=f"officer/{name}")
+    key.close()
+    return {"public_key": attributes["public_key"], "pop": pop, "attributes": attributes}
+
+
+def use_key(store: Path, name: str, label: str, *, member: str, consortium: str) -> dict[str, Any]:
+    """Sign with the key of that label from now on; returns the new public file (see `init_officer`)."""
+    _write(store / f"{name}.uri", f"{dataclasses.replace(_current(store, name), object=label, id=None)}\n")
+    return init_officer(store, name, member=member, consortium=consortium)
+
+
+def destroy_key(store: Path, name: str, label: str, public_key: str) -> dict[str, Any]:
+    """Destroy a replaced key of the officer; one that is gone already is no error.
+
+    Returns `{destroyed, label, public_key, remaining}`. Raises `KeyAccessError` if it is the key in use, or if the
+    label is another key's.
+    """
+    current = _current(store, name)
+    if current.object == label:
+        raise KeyAccessError(f"officer {name} signs with {label}: it stays", remedy="replace it first")
+    uri = dataclasses.replace(current, object=label, id=None)
+    report: dict[str, Any] = json.loads(
+        _run(["destroy", "--uri", str(uri), "--public-key", public_key, *_in(uri), "--json"])
+    )
+    return report
 
 
 def verify_public_file(document: dict[str, Any]) -> None:
@@ -123,19 +181,34 @@ def _key_uri(store: Path, name: str, module: str) -> Pkcs11Uri:
     )
 
 
+def _current(store: Path, name: str) -> Pkcs11Uri:
+    path = store / f"{name}.uri"
+    return Pkcs11Uri.parse(path.read_text().strip()) if path.exists() else _key_uri(store, name, DEFAULT_MODULE)
+
+
 def _make_key(store: Path, name: str, uri: Pkcs11Uri) -> None:
     """Token and key, through the CLI in processes of their own, since each store needs its own environment."""
-    token = ["token-init", "--label", f"officer-{name}", "--module", uri.module_path]
+    _make_token(store, name, uri)
+    _run(["generate", "--uri", str(uri), "--type", "p256", *_in(uri)])
+
+
+def _make_token(store: Path, name: str, uri: Pkcs11Uri) -> None:
+    token = ["token-init", "--label", str(uri.token), "--module", uri.module_path]
     pins = ["--pin-file", str(uri.pin_source), "--so-pin-file", str((store / f"{name}.so-pin").absolute())]
-    _run([*token, *pins, "--store", str(store.absolute())])
-    _run(["generate", "--uri", str(uri), "--type", "p256", "--store", str(store.absolute())])
+    _run([*token, *pins, *_in(uri)])
 
 
-def _run(arguments: list[str]) -> None:
+def _in(uri: Pkcs11Uri) -> list[str]:
+    """The store's option; none for a smart card or an HSM."""
+    return [] if uri.softhsm2_conf is None else ["--store", str(uri.softhsm2_conf.parent)]
+
+
+def _run(arguments: list[str]) -> str:
     command = [sys.executable, "-m", "gchain_node.keys", *arguments]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:
         raise KeyAccessError(f"keys {arguments[0]} failed: {result.stderr.strip()}")
+    return result.stdout
 
 
 def _read_public(path: Path) -> dict[str, Any] | None:

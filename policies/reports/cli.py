@@ -16,6 +16,7 @@ from policies import check, frameworks, own_rules, signing, waivers
 from policies.errors import ReportError, WaiverError
 from policies.frameworks.component import component_definition
 from policies.officers import read_envelope
+from policies.register import known_officers
 from policies.reports import anchoring, history, page, rule_pages, schemas
 from policies.reports import compare as comparing
 from policies.reports import merge as merging
@@ -77,7 +78,9 @@ def merge_reports(workspace: Workspace, zone_digest: str | None = None) -> dict[
     Raises:
         ReportError: a member report does not hold, is older than a month, or is from the future.
     """
-    document = merging.merge(envelopes(workspace), genesis(workspace), zone_digest=zone_digest)
+    agreed = genesis(workspace)
+    officers = known_officers(workspace, agreed)
+    document = merging.merge(envelopes(workspace), agreed, zone_digest=zone_digest, officers=officers)
     merging.verify_dates(document, _now(), recent=True)
     workspace.public.mkdir(parents=True, exist_ok=True)
     history.keep(workspace, document)
@@ -93,7 +96,9 @@ def verify_report(workspace: Workspace, zone_digest: str | None = None) -> dict[
         ReportError: it is not the merge of the signed member reports, or one of them is from the future.
     """
     document = read_report(workspace.public / "consortium-report.json")
-    merging.verify(document, envelopes(workspace), genesis(workspace), zone_digest=zone_digest)
+    agreed = genesis(workspace)
+    officers = known_officers(workspace, agreed)
+    merging.verify(document, envelopes(workspace), agreed, zone_digest=zone_digest, officers=officers)
     merging.verify_dates(document, _now(), recent=False)
     return document
 

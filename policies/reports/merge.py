@@ -28,18 +28,23 @@ _BOUND = ("environment", "zone_digest", "rules_digest", "chain_id")
 
 
 def merge(
-    envelopes: Mapping[str, Mapping[str, Any]], genesis: Mapping[str, Any], *, zone_digest: str | None = None
+    envelopes: Mapping[str, Mapping[str, Any]],
+    genesis: Mapping[str, Any],
+    *,
+    zone_digest: str | None = None,
+    officers: Officers | None = None,
 ) -> dict[str, Any]:
     """The consortium report of the envelopes by member name.
 
     A member without an envelope is missing from the table, which the verdict counts against it. `zone_digest` names the
     zone that the reports must be judged by where it is no longer, or not yet, that of genesis (a zone change).
+    `officers` says whose signature counts; those of genesis by default.
 
     Raises:
         ReportError: an envelope is not signed by an officer of its member, or is of another member, consortium, zone or
             rule set; or a table is not the one that its findings give.
     """
-    officers = Officers.of_genesis(genesis)
+    officers = officers or Officers.of_genesis(genesis)
     genesis_digest = _prefixed(ledger_genesis.digest(dict(genesis)))
     genesis = _in_zone(genesis, zone_digest)
     state = genesis["app_state"]
@@ -85,13 +90,14 @@ def verify(
     genesis: Mapping[str, Any],
     *,
     zone_digest: str | None = None,
+    officers: Officers | None = None,
 ) -> None:
     """Recompute a consortium report from its member reports and genesis, offline.
 
     Raises:
         ReportError: an envelope does not hold, or the report is not their merge; the message names what differs.
     """
-    expected = merge(envelopes, genesis, zone_digest=zone_digest)
+    expected = merge(envelopes, genesis, zone_digest=zone_digest, officers=officers)
     if canonical_json(expected) != canonical_json(dict(report)):
         differing = sorted(k for k in {*expected, *report} if expected.get(k) != report.get(k))
         raise ReportError(
