@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from policies.documents import Statement, statements
 from policies.graph import Resource
 from policies.outcomes import Stage
-from policies.places import account_faults, arn_faults, kms_faults, parse_arn, region_faults
+from policies.places import account_faults, arn_faults, kms_faults, region_faults
+from policies.principals import account_of, principal_faults
 from policies.rule import Context, NotJudged, Rule, Verdict
-from policies.view import UnknownValue, View
+from policies.view import View
 
 RES_040 = Rule("RES-040", remedy="Create a new single-Region key (multiRegion cannot be changed) in each zone region.")
 
@@ -49,23 +50,11 @@ def key_policy_names_the_zone_only(key: View, at: Context) -> Iterator[str]:
         return
     for statement in statements(policy, "policy"):
         if statement.allows:
-            yield from _principal_faults(statement, at)
-
-
-def _principal_faults(statement: Statement, at: Context) -> Iterator[str]:
-    if statement.not_principals:
-        yield "a statement allows everyone but some (NotPrincipal)"
-    for kind, name in statement.principals:
-        if name == "*":
-            if not _limited_to_the_zone(statement, at):
-                yield "a statement allows principal * without a condition that limits it to the zone"
-        elif kind == "AWS":
-            yield from account_faults(at, _account(name), "an allowed principal")
-        elif kind == "Service":
-            yield from _service_faults(name, at)
-        else:
-            yield f"a statement allows the {kind.lower()} principal {name}"
-    yield from _via_faults(statement, at)
+            yield from principal_faults(statement, at, _limited_to_the_zone)
+            for kind, name in statement.principals:
+                if kind == "Service" and name != "*":
+                    yield from _service_faults(name, at)
+            yield from _via_faults(statement, at)
 
 
 def _limited_to_the_zone(statement: Statement, at: Context) -> bool:
@@ -76,13 +65,6 @@ def _limited_to_the_zone(statement: Statement, at: Context) -> bool:
     return organizations == (at.zone.organization_id,) or (
         callers is not None and all(map(at.zone.has_account, callers))
     )
-
-
-def _account(principal: str) -> str:
-    arn = parse_arn(principal)
-    if arn is None and not principal.isdigit():
-        raise UnknownValue(f"policy: principal {principal!r} is neither an ARN nor an account")
-    return arn.account if arn is not None else principal
 
 
 def _service_faults(name: str, at: Context) -> Iterator[str]:
@@ -106,7 +88,7 @@ def grants_name_the_zone_only(grant: View, at: Context) -> Iterator[str]:
         if name.endswith(".amazonaws.com"):
             yield from _service_faults(name, at)
         else:
-            yield from account_faults(at, _account(name), "a grant's principal")
+            yield from account_faults(at, account_of(name), "a grant's principal")
 
 
 RES_044 = Rule(

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from policies.documents import Statement, json_object, statements
 from policies.outcomes import Stage
-from policies.places import account_faults, arn_faults, bucket_faults, endpoint_faults, parse_arn, region_faults
+from policies.places import arn_faults, bucket_faults, endpoint_faults, parse_arn, region_faults
+from policies.principals import principal_faults
 from policies.rule import Context, Rule, Verdict
 from policies.view import UnknownValue, View
 
@@ -76,23 +77,7 @@ def _policy_faults(holder: View, at: Context) -> Iterator[str]:
     policy = holder.value("policy")
     for statement in statements(policy, "policy") if policy else ():
         if statement.allows:
-            yield from _principal_faults(statement, at)
-
-
-def _principal_faults(statement: Statement, at: Context) -> Iterator[str]:
-    if statement.not_principals:
-        yield "a statement allows everyone but some (NotPrincipal)"
-    for kind, name in statement.principals:
-        if name == "*":
-            if not _is_limited(statement, at):
-                yield "a statement allows principal * without a condition that limits it to the zone"
-        elif kind == "AWS":
-            arn = parse_arn(name)
-            if arn is None and not name.isdigit():
-                raise UnknownValue(f"policy: principal {name!r} is neither an ARN nor an account")
-            yield from account_faults(at, arn.account if arn is not None else name, "an allowed principal")
-        elif kind != "Service":
-            yield f"a statement allows the {kind.lower()} principal {name}"
+            yield from principal_faults(statement, at, _is_limited)
 
 
 def _is_limited(statement: Statement, at: Context) -> bool:
