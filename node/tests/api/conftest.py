@@ -38,11 +38,14 @@ from gchain_node.store import Store
 from gchain_node.tlog.log import TransparencyLog
 from gchain_node.tlog.signing import cosigner_key
 from node.tests.browser import Browser
+from node.tests.openapi_contract import Contract
 
 
 @dataclass
 class Served:
-    """A running ledger of one member, live, and clients of its two listeners."""
+    """A running ledger of one member, live, and clients of its two listeners, whose every answer is held to the
+    published description of the API.
+    """
 
     consortium: DevelopmentConsortium
     view: LedgerView
@@ -52,6 +55,7 @@ class Served:
     routes: set[str]
     log: TransparencyLog
     witness: FileKey
+    contract: Contract
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
@@ -156,7 +160,10 @@ def served(tmp_path: Path, limit: RateLimit, makes_blocks: bool) -> Iterator[Ser
         listening(application) as api,
         listening(status_application(view, metrics, max_body=600_000)) as status,
     ):
-        yield Served(consortium, view, engine, api, status, routes, log, witness)
+        contract = Contract()
+        for client in (api, status):
+            client.event_hooks["response"].append(contract.check)
+        yield Served(consortium, view, engine, api, status, routes, log, witness, contract)
     engine.close()
 
 

@@ -1,0 +1,145 @@
+"""The description of the API is true: each route is driven, and what it answers is what the description says."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from node.tests.openapi_contract import DESCRIPTION, Contract
+
+OPERATIONS = [(m.upper(), path, op) for path, ops in DESCRIPTION["paths"].items() for m, op in ops.items()]
+ELSEWHERE = {("GET", "/metrics")}  # needs a member's certificate: test_tls.py
+
+
+def schemas(value: Any, place: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every schema of type object in the description, with where it stands."""
+    if isinstance(value, dict):
+        if value.get("type") == "object":
+            yield place, value
+        for key, item in value.items():
+            yield from schemas(item, f"{place}/{key}")
+    elif isinstance(value, list):
+        for item in value:
+            yield from schemas(item, place)
+
+
+def test_no_answer_is_described_as_an_object_of_unknown_content() -> None:
+    bare = [place for place, schema in schemas(DESCRIPTION) if not {"properties", "additionalProperties"} & set(schema)]
+    assert bare == []
+
+
+def test_each_reference_leads_somewhere() -> None:
+    names = {ref.rpartition("/")[2] for ref in references(DESCRIPTION)}
+    parts = DESCRIPTION["components"]
+    assert names == set(parts["schemas"]) | set(parts["responses"])
+
+
+def references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(value.get("$ref"), str):
+            yield value["$ref"]
+        for item in value.values():
+            yield from references(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from references(item)
+
+
+def test_every_operation_answers_what_it_says(served: Any) -> None:
+    hash_ = served.commit("described")["hash"]
+    proposed = propose(served)
+    concrete = {"hash": hash_, "height": "3", "name": "dev", "path": "members"}
+    queries = {"/v1/log/consistency": {"old": 1, "new": 2}, "/v1/query/{path}": {"prove": 1}}
+    for method, template, _ in OPERATIONS:
+        if method == "GET" and template not in ("/v1/events", "/v1/log/cosigned"):
+            own = {"/v1/proposals/{name}": {"name": proposed}, "/tile/{path}": {"path": "entries/000.p/1"}}
+            path = template.format(**concrete | own.get(template, {}))
+            served.api.get(path, params=queries.get(template, {}))
+    with served.api.stream("GET", "/v1/events"):
+        pass
+    assert served.api.post("/v1/log/cosigned", content="no note").status_code == 422
+    driven = {(method, path) for method, path, status in served.contract.seen if status == "200"}
+    missing = {(m, p) for m, p, _ in OPERATIONS} - driven - ELSEWHERE
+    assert missing == {("GET", "/v1/log/cosigned"), ("POST", "/v1/log/cosigned")}  # test_log.py has a witness
+
+
+def propose(served: Any) -> str:
+    """An open proposal's id, as the ledger would have it with more members than the one of this ledger."""
+    proposal = {"id": "p1", "kind": "officer.remove", "args": {"member": "dev"}, "proposer": "dev/a", "height": 2}
+    shown = {
+        "governance/proposals": {"open": ["p1"], "closed": 0},
+        "governance/proposals/p1": proposal | {"closes_height": 9, "ballots": {"dev": "yes"}, "status": "open"},
+    }
+    real: Callable[[str], Any] = served.view.state
+    served.view.state = lambda path: shown[path] if path in shown else real(path)
+    return "p1"
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "status"),
+    [
+        ("/v1/tx/none", {}, 400),
+        (f"/v1/tx/{'00' * 32}", {}, 404),
+        ("/v1/receipts/none", {}, 400),
+        (f"/v1/receipts/{'00' * 32}", {}, 404),
+        (f"/v1/receipts/{'00' * 32}/cose", {}, 404),
+        ("/v1/blocks/100000", {}, 404),
+        ("/v1/blocks/x", {}, 404),
+        ("/v1/blocks", {"limit": 51}, 400),
+        ("/v1/headers/100000", {}, 404),
+        ("/v1/members/nobody", {}, 404),
+        ("/v1/members", {"limit": "x"}, 400),
+        ("/v1/proposals/none", {}, 404),
+        ("/v1/proposals", {"limit": 0}, 400),
+        ("/v1/query/elsewhere", {}, 404),
+        ("/v1/query/members", {"height": 100000}, 409),
+        ("/v1/query/members", {"height": "x"}, 400),
+        ("/v1/log/consistency", {"old": "x", "new": 1}, 400),
+        ("/v1/log/consistency", {"old": 1, "new": 100000}, 404),
+        ("/v1/log/cosigned", {}, 404),
+        ("/v1/export", {"from": "x"}, 400),
+        ("/v1/export", {"from": 100000}, 409),
+        ("/tile/x", {}, 404),
+        ("/metrics", {}, 403),
+    ],
+)
+def test_an_error_answers_what_the_description_says(
+    served: Any, path: str, params: dict[str, Any], status: int
+) -> None:
+    answer = served.api.get(path, params=params)
+    assert answer.status_code == status
+    assert str(status) in {seen for _, _, seen in served.contract.seen}
+
+
+def answer_to(path: str, status: int, body: Any) -> httpx.Response:
+    return httpx.Response(status, json=body, request=httpx.Request("GET", f"http://node{path}"))
+
+
+GOOD = {"ready": True, "not_ready": []}
+
+
+def test_an_answer_that_the_description_has_passes_and_others_are_named() -> None:
+    Contract().check(answer_to("/readyz", 200, GOOD))
+    for path, status, body, words in [
+        ("/readyz", 200, GOOD | {"more": 1}, "'more' was unexpected"),
+        ("/readyz", 200, {"ready": True}, "'not_ready' is a required property"),
+        ("/readyz", 200, GOOD | {"ready": "yes"}, "is not of type 'boolean'"),
+        ("/readyz", 418, GOOD, "status 418 has no description"),
+        ("/v1/nothing", 200, {}, "has no description"),
+        ("/v1/tx/00", 200, {"hash": "00"}, "is a required property"),
+        ("/v1/tx/00", 404, {"detail": "gone"}, "'error' is a required property"),
+    ]:
+        with pytest.raises(AssertionError, match=words):
+            Contract().check(answer_to(path, status, body))
+
+
+def test_a_route_that_loses_its_description_is_found() -> None:
+    poorer = copy.deepcopy(DESCRIPTION)
+    del poorer["paths"]["/v1/status"]
+    with pytest.raises(AssertionError, match="/v1/status has no description"):
+        Contract(json.loads(json.dumps(poorer))).check(answer_to("/v1/status", 200, {}))
