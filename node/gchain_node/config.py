@@ -135,7 +135,11 @@ class HttpConfig(_Section):
     """`status` is read-only and plain; `api` is TLS, with the leaf and CA bundle that `tls_dir` holds.
 
     `max_body` bounds a request's body in bytes; `submit_rate` is transactions a second that one client address may
-    submit for long, `submit_burst` how many at once. `public`: groups of reads that need no client certificate.
+    submit for long, `submit_burst` how many at once; `read_rate` and `read_burst` say the same of reads. A member with
+    a client certificate counts as itself, from whatever address. `public`: groups of reads that need no certificate.
+
+    `request_seconds`: how long a client may take to send a request; `unread_seconds`: how long it may take nothing of
+    what it was sent; `connections_per_client`: connections that one address may have open at a listener.
     """
 
     status: _ListenText = "0.0.0.0:8080"
@@ -144,6 +148,11 @@ class HttpConfig(_Section):
     max_body: Annotated[int, Field(ge=1024, le=16_777_216)] = 1_048_576
     submit_rate: Annotated[float, Field(gt=0)] = 200.0
     submit_burst: Annotated[int, Field(ge=1)] = 400
+    read_rate: Annotated[float, Field(gt=0)] = 300.0
+    read_burst: Annotated[int, Field(ge=1)] = 600
+    request_seconds: Annotated[float, Field(gt=0, le=600)] = 20.0
+    unread_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0
+    connections_per_client: Annotated[int, Field(ge=1)] = 128
     public: tuple[ReadGroup, ...] = ALL_READS
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from gchain_node import tx
 from gchain_node.api.application import api_application
+from gchain_node.api.edge import EdgeLimits
 from gchain_node.api.feed import BlockFeed
 from gchain_node.api.limits import RateLimit
 from gchain_node.api.listeners import Listener, bind
@@ -29,6 +30,7 @@ __all__ = ["collect_rarely", "open_ledger", "run_dev"]
 
 _BLOCKS: Final = "blocks.db"
 _GC_THRESHOLD: Final = 50_000  # new objects
+_CONNECTIONS: Final = 1_000  # of one address: it is the developer's own load
 _OPENING_BLOCKS: Final = 1_000  # for which the approval of go-live holds
 
 
@@ -70,7 +72,8 @@ async def _run(home: Path, port: int, live: bool) -> None:
         if live:
             open_ledger(view, engine, consortium)
         engine.start()
-        listener = Listener("api", api_application(view, metrics, RateLimit(1e9, 1_000_000_000)), bound)
+        application = api_application(view, metrics, RateLimit(1e9, 1_000_000_000))
+        listener = Listener("api", application, bound, limits=EdgeLimits(connections_per_client=_CONNECTIONS))
         print(f"ledger {view.chain_id} ({view.phase()}) at http://127.0.0.1:{listener.port}", flush=True)
         print(f"sign as {member.name!r} with {home / 'members' / member.name / 'member.pem'}", flush=True)
         await Supervisor([listener], view.recall).run()

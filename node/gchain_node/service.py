@@ -12,12 +12,14 @@ import contextlib
 import functools
 import gc
 import json
+import socket
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import cbor2
 
 from gchain_node.api.application import api_application, status_application
+from gchain_node.api.edge import EdgeLimits
 from gchain_node.api.feed import BlockFeed
 from gchain_node.api.light import Light
 from gchain_node.api.limits import RateLimit
@@ -26,7 +28,7 @@ from gchain_node.api.tls import LeafStore
 from gchain_node.api.view import LedgerView
 from gchain_node.app import VALIDATOR_CHANGES, App
 from gchain_node.archive import Archive
-from gchain_node.config import ARCHIVE, COSIGNED, DATABASE, SNAPSHOTS, KeysConfig, NodeConfig, parse_listen
+from gchain_node.config import ARCHIVE, COSIGNED, DATABASE, SNAPSHOTS, HttpConfig, KeysConfig, NodeConfig, parse_listen
 from gchain_node.engine.cometbft.adapter import AbciAdapter
 from gchain_node.engine.cometbft.archivist import Archivist
 from gchain_node.engine.cometbft.engine import CometEngine
@@ -105,24 +107,42 @@ async def _run(config: NodeConfig) -> None:
             stalled_after=config.engine.stalled_after,
         )
         metrics.watch(view)
-        limit, body = RateLimit(config.http.submit_rate, config.http.submit_burst), config.http.max_body
-        public = config.http.public
-        light = Light(rpc.forward, RateLimit(*_LIGHT_RATE))
-        listeners = [
-            Listener("status", status_application(view, metrics, max_body=body, public=public), status_socket),
-            Listener(
-                "api",
-                api_application(view, metrics, limit, leaf=leaf, max_body=body, light=light, public=public),
-                api_socket,
-                leaf,
-            ),
-        ]
+        listeners = _listeners(config.http, view, metrics, leaf, rpc, (status_socket, api_socket))
         supervisor = Supervisor(listeners, lambda: _keep_house(view, leaf))
         stack.enter_context(contextlib.closing(server))
         server.start()
         if archivist is not None:
             stack.enter_context(contextlib.closing(archivist)).start()
         await supervisor.run()
+
+
+def _listeners(
+    http: HttpConfig,
+    view: LedgerView,
+    metrics: Metrics,
+    leaf: LeafStore,
+    rpc: EngineRpc,
+    sockets: tuple[socket.socket, socket.socket],
+) -> list[Listener]:
+    """Both listeners, which share the count of each client's reads."""
+    reads = RateLimit(http.read_rate, http.read_burst)
+    edge = EdgeLimits(http.request_seconds, http.unread_seconds, http.connections_per_client)
+    status = status_application(view, metrics, public=http.public, reads=reads)
+    api = api_application(
+        view,
+        metrics,
+        RateLimit(http.submit_rate, http.submit_burst),
+        leaf=leaf,
+        max_body=http.max_body,
+        light=Light(rpc.forward, RateLimit(*_LIGHT_RATE)),
+        public=http.public,
+        reads=reads,
+        request_seconds=http.request_seconds,
+    )
+    return [
+        Listener("status", status, sockets[0], limits=edge),
+        Listener("api", api, sockets[1], leaf, edge),
+    ]
 
 
 def _signer_view(config: NodeConfig, app: App) -> SignerView | None:

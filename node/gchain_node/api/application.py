@@ -24,6 +24,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gchain_node.api.answers import EXCEPTION_HANDLERS, Refusal
+from gchain_node.api.edge import EdgeLimits
 from gchain_node.api.events import Events
 from gchain_node.api.explorer import Explorer
 from gchain_node.api.export import export_routes
@@ -31,7 +32,7 @@ from gchain_node.api.light import Light
 from gchain_node.api.limits import RateLimit
 from gchain_node.api.lists import Lists
 from gchain_node.api.log import cose_receipt_routes, cosigning_routes, log_routes
-from gchain_node.api.middleware import Observe, SecurityHeaders
+from gchain_node.api.middleware import BodyLimits, Observe, ReadRate, SecurityHeaders
 from gchain_node.api.public import guarded
 from gchain_node.api.reads import Reads
 from gchain_node.api.submission import Submission
@@ -45,10 +46,14 @@ __all__ = ["api_application", "status_application"]
 
 
 def status_application(
-    view: LedgerView, metrics: Metrics, *, max_body: int = 1_048_576, public: Collection[ReadGroup] = ALL_READS
+    view: LedgerView,
+    metrics: Metrics,
+    *,
+    public: Collection[ReadGroup] = ALL_READS,
+    reads: RateLimit | None = None,
 ) -> Starlette:
-    """Pages and reads, nothing that changes the ledger."""
-    return _application(_read_routes(view, public), metrics, max_body)
+    """Pages and reads, nothing that changes the ledger; as often as `reads` lets each client (None: without limit)."""
+    return _application(_read_routes(view, public), metrics, _reading(reads))
 
 
 def api_application(
@@ -60,6 +65,8 @@ def api_application(
     max_body: int = 1_048_576,
     light: Light | None = None,
     public: Collection[ReadGroup] = ALL_READS,
+    reads: RateLimit | None = None,
+    request_seconds: float = EdgeLimits().request_seconds,
 ) -> Starlette:
     """Everything. Without `leaf` (the embedded engine on loopback) nobody has a client certificate."""
     routes = [
@@ -71,21 +78,23 @@ def api_application(
     if light is not None:
         routes.append(Route("/light", light.ask, methods=["POST"]))
     identify = [] if leaf is None else [Middleware(Identify, leaf=leaf)]
-    return _application(routes, metrics, max_body, identify)
+    body = Middleware(BodyLimits, max_body=max_body, seconds=request_seconds)
+    return _application(routes, metrics, [*identify, *_reading(reads), body])
 
 
-def _application(
-    routes: list[BaseRoute], metrics: Metrics, max_body: int, middleware: list[Middleware] | None = None
-) -> Starlette:
+def _reading(reads: RateLimit | None) -> list[Middleware]:
+    return [] if reads is None else [Middleware(ReadRate, limit=reads)]
+
+
+def _application(routes: list[BaseRoute], metrics: Metrics, middleware: list[Middleware]) -> Starlette:
     return Starlette(
         routes=routes,
         middleware=[
             Middleware(Observe, report=metrics.count_request),
             Middleware(SecurityHeaders),
-            *(middleware or []),
+            *middleware,
         ],
         exception_handlers=dict(EXCEPTION_HANDLERS),
-        max_body_size=max_body,
     )
 
 

@@ -1,18 +1,18 @@
-"""The HTTP listeners of a node: uvicorn servers of one event loop, told of the client certificate of a connection."""
+"""The HTTP listeners of a node: uvicorn servers of one event loop, within the limits of `edge.py`."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
-import ssl
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import uvicorn
-from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from starlette.types import ASGIApp
 
+from gchain_node.api.edge import EdgeLimits, EdgeProtocol, Shares
 from gchain_node.api.tls import LeafStore
 from gchain_node.config import Listen
 from gchain_node.errors import ConfigurationError
@@ -21,27 +21,6 @@ __all__ = ["Listener", "bind"]
 
 _CONNECTIONS: Final = 512
 _IDLE_SECONDS: Final = 30
-
-
-class _CertificateProtocol(H11Protocol):
-    """Puts the client certificate (DER) of a TLS connection into each request's scope as `gchain.certificate`."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
-        super().connection_made(transport)
-        connection: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
-        certificate = connection.getpeercert(binary_form=True) if connection is not None else None
-        if certificate is not None:
-            self.app = _WithCertificate(self.app, certificate)
-
-
-class _WithCertificate:
-    def __init__(self, app: Any, certificate: bytes) -> None:
-        self._app = app
-        self._certificate = certificate
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["gchain.certificate"] = self._certificate
-        await self._app(scope, receive, send)
 
 
 class _Server(uvicorn.Server):
@@ -82,13 +61,20 @@ def bind(key: str, listen: Listen) -> socket.socket:
 class Listener:
     """One application on one bound socket. With `leaf` it speaks TLS 1.3, otherwise plain HTTP."""
 
-    def __init__(self, name: str, app: ASGIApp, bound: socket.socket, leaf: LeafStore | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        app: ASGIApp,
+        bound: socket.socket,
+        leaf: LeafStore | None = None,
+        limits: EdgeLimits = EdgeLimits(),  # noqa: B008 -- frozen
+    ) -> None:
         self.name = name
         self.started = asyncio.Event()
         self._socket = bound
         config = uvicorn.Config(
             app,
-            http=_CertificateProtocol,
+            http=cast(Any, functools.partial(EdgeProtocol, shares=Shares(limits))),
             ws="none",
             lifespan="off",
             log_config=None,

@@ -1,7 +1,9 @@
-"""What every answer carries, and what the metrics count of it."""
+"""What every answer carries, what the metrics count of it, and what ends a request before its route is asked."""
 
 from __future__ import annotations
 
+import asyncio
+import math
 import time
 from collections.abc import Callable
 from typing import Final
@@ -9,9 +11,14 @@ from typing import Final
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gchain_node.api.answers import Refusal, error
+from gchain_node.api.limits import RateLimit
 from gchain_node.api.pages import CONTENT_SECURITY_POLICY
 
-__all__ = ["Observe", "SecurityHeaders"]
+__all__ = ["BodyLimits", "Observe", "ReadRate", "SecurityHeaders"]
+
+_CLOSE: Final = {"Connection": "close"}
+_ALWAYS: Final = {"/healthz", "/readyz", "/metrics"}  # what watches the node must hear from it under any load
 
 _HEADERS: Final = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
@@ -70,3 +77,67 @@ class Observe:
             await self._app(scope, receive, send_and_note)
         finally:
             self._report(scope["method"], status, time.perf_counter() - started)
+
+
+class ReadRate:
+    """Answers 429 to who reads more often than `limit` lets: a member by its certificate, others by their address."""
+
+    def __init__(self, app: ASGIApp, limit: RateLimit) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        wait = self._limit.take(_client(scope)) if _is_read(scope) else 0.0
+        if wait > 0:
+            headers = {"Retry-After": str(math.ceil(wait))}
+            answer = error(429, f"too many reads from {_client(scope)}; try again in {wait:.2f} s", headers=headers)
+            await answer(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def _is_read(scope: Scope) -> bool:
+    return scope["type"] == "http" and scope["method"] in {"GET", "HEAD"} and scope["path"] not in _ALWAYS
+
+
+def _client(scope: Scope) -> str:
+    return str(scope.get("gchain.member") or (scope["client"] or ("",))[0])
+
+
+class BodyLimits:
+    """Ends a request whose body is longer than `max_body` bytes (413), or not complete `seconds` after it came (408).
+
+    Both end the connection too: what is left of the body is not read.
+    """
+
+    def __init__(self, app: ASGIApp, max_body: int, seconds: float) -> None:
+        self._app = app
+        self._max_body = max_body
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in {"GET", "HEAD"}:  # of which no body is read
+            await self._app(scope, receive, send)
+            return
+        deadline, length, complete = asyncio.get_running_loop().time() + self._seconds, 0, False
+
+        async def receive_within() -> Message:
+            nonlocal length, complete
+            if complete:
+                return await receive()
+            message = await self._in_time(receive, deadline)
+            length += len(message.get("body", b""))
+            if length > self._max_body:
+                raise Refusal(413, f"a body has at most {self._max_body} bytes", headers=_CLOSE)
+            complete = not message.get("more_body", False)
+            return message
+
+        await self._app(scope, receive_within, send)
+
+    async def _in_time(self, receive: Receive, deadline: float) -> Message:
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await receive()
+        except TimeoutError:
+            message = f"the body was not complete after {self._seconds:g} s"
+            raise Refusal(408, message, headers=_CLOSE) from None

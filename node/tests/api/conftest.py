@@ -158,7 +158,7 @@ def served(tmp_path: Path, limit: RateLimit, makes_blocks: bool) -> Iterator[Ser
     routes = {str(getattr(route, "path", "")) for route in application.routes}
     with (
         listening(application) as api,
-        listening(status_application(view, metrics, max_body=600_000)) as status,
+        listening(status_application(view, metrics)) as status,
     ):
         contract = Contract()
         for client in (api, status):
