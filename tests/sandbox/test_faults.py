@@ -101,6 +101,14 @@ def _signer_position(live: Consortium, name: str) -> tuple[int, int, int]:
     return int(last["height"]), int(last["round"]), int(last["step"])
 
 
+def _signed_in_the_chain(live: Consortium, name: str) -> int:
+    """The highest height whose commit holds the validator's signature, as its node shows its signer."""
+    host = live.host(name)
+    with host.sudo():
+        shown = json.loads(host.check_output("cat /var/lib/gchain/signer-view/view.json"))
+    return max(shown["signed"].values())
+
+
 def _signs(live: Consortium, name: str) -> None:
     """Wait until the validator has signed for a height that no block had when this was called."""
     height = max(live.height(other) for other in live.names if other != name)
@@ -212,7 +220,8 @@ def test_a_journal_from_a_backup_signs_nothing_and_the_sound_one_goes_on(live: C
         host.check_output(
             f"systemctl stop gchain-signer && cp -a {journal} {aside}-old && systemctl start gchain-signer"
         )
-    _signs(live, "registry")
+    copied = _signer_position(live, "registry")[0]
+    wait_until("later signatures in the chain", lambda: _signed_in_the_chain(live, "registry") > copied + 2, RECOVERY)
     with host.sudo():
         host.check_output(f"systemctl stop gchain-signer && mv {journal} {aside}-new && mv {aside}-old {journal}")
         host.run("systemctl start gchain-signer")
