@@ -129,6 +129,8 @@ def anchor(
             raise ConsortiumError(f"the ledger refused: code {outcome.code}: {outcome.log}")
         receipt = records.save_receipt(workspace, client, anchoring.receipt_name(raw).removesuffix(".json"), outcome)
     print(f"{digest.hex()} anchored at height {outcome.height}; receipt {receipt}")
+    for shown, problem in records.show_report(loaded, workspace, raw):
+        print(f"{shown.name}: {problem or f'shows it at {shown.status_url}/reports/{digest.hex()}'}")
 
 
 def _said(raw: bytes, kind: str, verdict: str | None) -> str:

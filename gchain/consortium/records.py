@@ -6,22 +6,23 @@ import base64
 import json
 import secrets
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gchain.consortium.ledger import Node, open_client
+from gchain.consortium.ledger import Node, nodes, open_client
 from gchain.consortium.officers import officer_key
-from gchain.environment import Member
+from gchain.environment import Environment, Member
 from gchain.errors import ConsortiumError
 from gchain.workspace import Workspace
 from gchain_node.client import Client, Outcome
-from gchain_node.errors import ApiError
+from gchain_node.errors import ApiError, NodeError
 from gchain_node.modules.records import commitment
 from gchain_node.proof.receipt import verify_receipt
 from gchain_node.proof.trust import Trust
 
-__all__ = ["Committed", "commit_record", "save_receipt"]
+__all__ = ["Committed", "commit_record", "save_receipt", "show_report"]
 
 _SALT_BYTES = 32
 _NEXT_BLOCK_SECONDS = 30
@@ -90,3 +91,15 @@ def _await_receipt(client: Client, outcome: Outcome) -> dict[str, Any]:
             if time.monotonic() > deadline:
                 raise ConsortiumError(f"no receipt of {outcome.hash.hex()}: {error}") from error
         time.sleep(0.3)
+
+
+def show_report(loaded: Environment, workspace: Workspace, raw: bytes) -> Iterator[tuple[Node, str]]:
+    """Give an anchored report to every node that can be reached, each with what went wrong, or nothing."""
+    for node in nodes(loaded, workspace):
+        try:
+            with open_client(workspace, node) as client:
+                client.hand_in_report(raw)
+        except (NodeError, ConsortiumError, OSError) as error:
+            yield node, f"does not have it: {error}"
+        else:
+            yield node, ""

@@ -19,6 +19,7 @@ __all__ = [
     "ARCHIVE",
     "COSIGNED",
     "DATABASE",
+    "REPORTS",
     "SNAPSHOTS",
     "AbciConfig",
     "EngineConfig",
@@ -42,6 +43,7 @@ DATABASE: Final = "state.db"  # in the node's home
 ARCHIVE: Final = "archive.db"  # likewise
 _LEAST_RETENTION: Final = 10
 SNAPSHOTS: Final = "snapshots"  # likewise
+REPORTS: Final = "reports"  # anchored ones, by their SHA-256
 COSIGNED: Final = "cosigned-checkpoint"  # likewise
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from gchain_node import tx
+from gchain_node.anchored import AnchoredReports
 from gchain_node.api.application import api_application
 from gchain_node.api.edge import EdgeLimits
 from gchain_node.api.feed import BlockFeed
@@ -16,7 +17,7 @@ from gchain_node.api.limits import RateLimit
 from gchain_node.api.listeners import Listener, bind
 from gchain_node.api.view import LedgerView
 from gchain_node.app import App
-from gchain_node.config import COSIGNED, DATABASE, Listen
+from gchain_node.config import COSIGNED, DATABASE, REPORTS, Listen
 from gchain_node.development import DevelopmentConsortium, go_live_args
 from gchain_node.engine.embedded.engine import EmbeddedEngine
 from gchain_node.engine.interface import CommittedBlock
@@ -67,7 +68,10 @@ async def _run(home: Path, port: int, live: bool) -> None:
         )
         log = TransparencyLog(store, chain_id, lambda: member.keys["receipt"], cosigned=home / COSIGNED)
         genesis = (home / "genesis.json").read_bytes
-        view = LedgerView(app, engine, feed, chain_id=chain_id, member=member.name, log=log, genesis=genesis)
+        reports = AnchoredReports(home / REPORTS)
+        view = LedgerView(
+            app, engine, feed, chain_id=chain_id, member=member.name, log=log, genesis=genesis, reports=reports
+        )
         metrics.watch(view)
         if live:
             open_ledger(view, engine, consortium)

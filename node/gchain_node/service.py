@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import cbor2
 
+from gchain_node.anchored import AnchoredReports
 from gchain_node.api.application import api_application, status_application
 from gchain_node.api.edge import EdgeLimits
 from gchain_node.api.feed import BlockFeed
@@ -28,7 +29,17 @@ from gchain_node.api.tls import LeafStore
 from gchain_node.api.view import LedgerView
 from gchain_node.app import VALIDATOR_CHANGES, App
 from gchain_node.archive import Archive
-from gchain_node.config import ARCHIVE, COSIGNED, DATABASE, SNAPSHOTS, HttpConfig, KeysConfig, NodeConfig, parse_listen
+from gchain_node.config import (
+    ARCHIVE,
+    COSIGNED,
+    DATABASE,
+    REPORTS,
+    SNAPSHOTS,
+    HttpConfig,
+    KeysConfig,
+    NodeConfig,
+    parse_listen,
+)
 from gchain_node.engine.cometbft.adapter import AbciAdapter
 from gchain_node.engine.cometbft.archivist import Archivist
 from gchain_node.engine.cometbft.engine import CometEngine
@@ -105,6 +116,7 @@ async def _run(config: NodeConfig) -> None:
             genesis=config.genesis.read_bytes,
             engine_connected=lambda: server.connections >= _ABCI_CONNECTIONS,
             stalled_after=config.engine.stalled_after,
+            reports=AnchoredReports(config.home / REPORTS),
         )
         metrics.watch(view)
         listeners = _listeners(config.http, view, metrics, leaf, rpc, (status_socket, api_socket))

@@ -5,7 +5,7 @@
 | pages and reads of a group in `[http] public` | yes | yes |
 | pages and reads of another group | no | with a client certificate of a registered member |
 | `/v1/codes`, `/openapi.json`, `/healthz`, `/readyz` | yes | yes |
-| `POST /v1/tx`, `POST /v1/log/cosigned` | no | yes |
+| `POST /v1/tx`, `POST /v1/log/cosigned`, `PUT /v1/reports/<sha256>` | no | yes |
 | `POST /light` (under CometBFT) | no | yes |
 | `/metrics` | no | with a client certificate of a registered member |
 """
@@ -35,6 +35,7 @@ from gchain_node.api.log import cose_receipt_routes, cosigning_routes, log_route
 from gchain_node.api.middleware import BodyLimits, Observe, ReadRate, SecurityHeaders
 from gchain_node.api.public import guarded
 from gchain_node.api.reads import Reads
+from gchain_node.api.reports import report_routes, report_submission_routes
 from gchain_node.api.submission import Submission
 from gchain_node.api.tls import LeafStore
 from gchain_node.api.view import LedgerView
@@ -73,6 +74,7 @@ def api_application(
         *_read_routes(view, public),
         *cosigning_routes(view),
         Route("/v1/tx", Submission(view, limit).submit, methods=["POST"]),
+        *report_submission_routes(view),
         Route("/metrics", _metrics_endpoint(metrics), methods=["GET"]),
     ]
     if light is not None:
@@ -113,6 +115,7 @@ def _read_routes(view: LedgerView, public: Collection[ReadGroup]) -> list[BaseRo
             Route("/v1/proposals", lists.proposals),
             Route("/v1/proposals/{name}", lists.proposal),
             Route("/v1/query/{path:path}", reads.query),
+            *report_routes(view),
         ],
         "blocks": [
             Route("/search", explorer.search),

@@ -15,6 +15,7 @@ from typing import Any, Final
 import cbor2
 
 import gchain_node
+from gchain_node.anchored import AnchoredReports
 from gchain_node.api.feed import BlockFeed
 from gchain_node.api.progress import Progress
 from gchain_node.api.rendering import code_name, describe_tx, json_value
@@ -59,6 +60,7 @@ class LedgerView:
         genesis: Callable[[], bytes] | None = None,
         engine_connected: Callable[[], bool] = lambda: True,
         stalled_after: float | None = None,
+        reports: AnchoredReports | None = None,
     ) -> None:
         self.app = app
         self.engine = engine
@@ -68,6 +70,7 @@ class LedgerView:
         self.leaf = leaf
         self.log = log
         self.genesis = genesis
+        self.reports = reports or AnchoredReports(None)
         self._engine_connected = engine_connected
         self._stalled_after = stalled_after
         self._progress = Progress()

@@ -94,6 +94,9 @@ class AsyncClient:
     async def saved_proof(self, path: str) -> dict[str, Any]:
         return await self._carry_out(steps.saved_proof(path))
 
+    async def hand_in_report(self, raw: bytes) -> None:
+        await self._carry_out(steps.hand_in_report(raw))
+
     async def raw(self, path: str) -> bytes:
         answer = await self._carry_out(steps.get(path))
         if answer.status_code != 200:

@@ -49,7 +49,7 @@ class Nodes:
 
     @staticmethod
     def request(http: httpx.Client | httpx.AsyncClient, url: str, call: Call) -> httpx.Request:
-        headers = {"Content-Type": "application/cbor"} if call.content is not None else {}
+        headers = {"Content-Type": call.content_type} if call.content is not None else {}
         return http.build_request(
             call.method,
             url + call.path,

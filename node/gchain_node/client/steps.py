@@ -7,6 +7,7 @@ then the same bytes are sent again, which is safe, since a number is used once.
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 import secrets
 import time
@@ -34,6 +35,7 @@ __all__ = [
     "Steps",
     "build",
     "get",
+    "hand_in_report",
     "query",
     "read_json",
     "receipt",
@@ -61,6 +63,7 @@ class Call:
     params: Mapping[str, str | int | float]
     content: bytes | None = None
     timeout: float = 30.0
+    content_type: str = "application/cbor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ def read_json(answer: httpx.Response) -> dict[str, Any]:
     except ValueError:
         body = None
     if not isinstance(body, dict):
-        raise ApiError(f"{answer.request.url} answered {answer.status_code} without JSON", status=answer.status_code)
+        raise ApiError.of(answer.status_code, f"{answer.request.url} answered {answer.status_code} without JSON")
     if "error" in body:
         raise ApiError.of(answer.status_code, str(body["error"].get("message")))
     return body
@@ -258,6 +261,11 @@ def _bytes(body: Mapping[str, Any], name: str) -> bytes:
         return base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
     except ValueError as error:
         raise ApiError(f"the node's answer has no base64url in {name}") from error
+
+
+def hand_in_report(raw: bytes) -> Steps[None]:
+    call = Call("PUT", f"/v1/reports/{hashlib.sha256(raw).hexdigest()}", {}, raw, content_type="application/json")
+    read_json((yield from repeat(call)))
 
 
 def receipt(hash_: bytes, trust: Trust | None, *, verified: bool) -> Steps[dict[str, Any]]:

@@ -98,6 +98,10 @@ class Client:
         """What proves a value, or its absence, offline: `gchain_node.proof.saved.verify_state` reads it."""
         return self._carry_out(steps.saved_proof(path))
 
+    def hand_in_report(self, raw: bytes) -> None:
+        """Give the node the bytes of a report whose digest is anchored, so that it can show it. Raises `ApiError`."""
+        self._carry_out(steps.hand_in_report(raw))
+
     def raw(self, path: str) -> bytes:
         """The bytes of a read that answers no JSON, such as a COSE receipt. Raises `ApiError`."""
         answer = self._carry_out(steps.get(path))

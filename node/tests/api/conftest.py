@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from starlette.applications import Starlette
 
 from gchain_node import genesis, tx
+from gchain_node.anchored import AnchoredReports
 from gchain_node.api.application import api_application, status_application
 from gchain_node.api.feed import BlockFeed
 from gchain_node.api.limits import RateLimit
@@ -149,7 +150,10 @@ def served(tmp_path: Path, limit: RateLimit, makes_blocks: bool) -> Iterator[Ser
         witnesses=[cosigner_key("witness.example", witness.public_key)],
     )
     genesis_file = (tmp_path / "genesis.json").read_bytes
-    view = LedgerView(app, engine, feed, chain_id="gchain-dev", member="dev", log=log, genesis=genesis_file)
+    kept = AnchoredReports(tmp_path / "reports")
+    view = LedgerView(
+        app, engine, feed, chain_id="gchain-dev", member="dev", log=log, genesis=genesis_file, reports=kept
+    )
     metrics.watch(view)
     open_ledger(view, engine, consortium)
     if makes_blocks:

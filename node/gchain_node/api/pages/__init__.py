@@ -37,7 +37,13 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
     ]
 )
 
-_SECTIONS: Final = (("/", "Overview"), ("/blocks", "Blocks"), ("/members", "Members"), ("/proposals", "Proposals"))
+_SECTIONS: Final = (
+    ("/", "Overview"),
+    ("/blocks", "Blocks"),
+    ("/members", "Members"),
+    ("/proposals", "Proposals"),
+    ("/policy", "Policy"),
+)
 _PHASES: Final = {
     "forming": "only membership and governance transactions pass",
     "live": "open for business transactions",
