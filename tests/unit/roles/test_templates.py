@@ -14,6 +14,7 @@ import yaml
 
 from gchain.custody.record import KeyInUse, KeyRecord, NextKey
 from gchain.workspace import REPOSITORY
+from gchain_node.config import ALL_READS
 from gchain_node.config import load_config as load_node_config
 from gchain_node.keys import Pkcs11Uri
 from gchain_node.signer.config import load_config as load_signer_config
@@ -64,6 +65,8 @@ VARIANTS: dict[str, tuple[str, list[str], dict[str, Any]]] = {
         ["node.toml", "gchain-node.service", "tmpfiles.conf"],
         {"ledger_node_role": "observer"},
     ),
+    "node with two public groups": ("ledger_node", ["node.toml"], {"ledger_node_public": ["status", "receipts"]}),
+    "node for members alone": ("ledger_node", ["node.toml"], {"ledger_node_public": []}),
     "signer in rotation": (
         "ledger_node",
         ["signer.toml", "node.toml", "receipt-key.uri"],
@@ -120,6 +123,18 @@ def test_a_signer_is_fenced_by_the_file_that_its_node_writes_and_both_may(render
         assert f"d {place} 2750 gchain-node gchain-signer -" in (rendered / variant / "tmpfiles.conf").read_text()
         writes = f"ReadWritePaths=/var/lib/gchain/node /run/gchain/abci {place}\n"
         assert writes in (rendered / variant / "gchain-node.service").read_text()
+
+
+def test_the_role_says_which_reads_need_no_certificate(rendered: Path) -> None:
+    expected = {"node": ALL_READS, "node with two public groups": ("status", "receipts"), "node for members alone": ()}
+    read = {variant: load_node_config(rendered / variant / "node.toml").http.public for variant in expected}
+    assert read == expected
+
+
+def test_the_role_takes_exactly_the_groups_that_the_node_knows() -> None:
+    specification = yaml.safe_load((REPOSITORY / "roles/ledger_node/meta/argument_specs.yml").read_text())
+    option = specification["argument_specs"]["main"]["options"]["ledger_node_public"]
+    assert tuple(option["choices"]) == ALL_READS
 
 
 def test_an_observer_shows_nobody_the_chain(rendered: Path) -> None:
