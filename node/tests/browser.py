@@ -27,14 +27,13 @@ class Browser:
     def __init__(self, program: str, profile: Path) -> None:
         to_browser, self._write = os.pipe()
         self._read, from_browser = os.pipe()
-
-        def pipes() -> None:  # the browser reads from 3 and writes to 4
-            os.dup2(to_browser, 13), os.dup2(from_browser, 14), os.dup2(13, 3), os.dup2(14, 4)
-
+        # The browser reads from 3 and writes to 4; a shell puts them there, since Python code between fork and exec
+        # may meet the locks of this process's other threads.
+        command = f'exec "$0" "$@" 3<&{to_browser} 4>&{from_browser}'
+        switches = [*self._SWITCHES, "--remote-debugging-pipe", f"--user-data-dir={profile}"]
         self._process = subprocess.Popen(
-            [program, *self._SWITCHES, "--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank"],
-            preexec_fn=pipes,
-            close_fds=False,
+            ["bash", "-c", command, program, *switches, "about:blank"],
+            pass_fds=(to_browser, from_browser),
             stderr=subprocess.DEVNULL,
         )
         os.close(to_browser), os.close(from_browser)
