@@ -105,8 +105,8 @@ class Reports:
         raw = await to_thread.run_sync(self._view.reports.get, digest)
         if raw is None:
             raise Refusal(404, f"report {digest} is anchored, but this node does not have it")
-        headers = {"Content-Disposition": f'attachment; filename="{digest}.json"'}
-        return Response(raw, media_type="application/json", headers=headers)
+        headers = {"Content-Disposition": f'attachment; filename="{digest}"'}
+        return Response(raw, media_type="application/octet-stream", headers=headers)
 
     async def listed(self, request: Request) -> Response:
         rows = await to_thread.run_sync(self._anchors)

@@ -264,7 +264,9 @@ def _bytes(body: Mapping[str, Any], name: str) -> bytes:
 
 
 def hand_in_report(raw: bytes) -> Steps[None]:
-    call = Call("PUT", f"/v1/reports/{hashlib.sha256(raw).hexdigest()}", {}, raw, content_type="application/json")
+    call = Call(
+        "PUT", f"/v1/reports/{hashlib.sha256(raw).hexdigest()}", {}, raw, content_type="application/octet-stream"
+    )
     read_json((yield from repeat(call)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gchain_node.client import Client
 from node.tests.openapi_contract import DESCRIPTION, Contract
 
 OPERATIONS = [(m.upper(), path, op) for path, ops in DESCRIPTION["paths"].items() for m, op in ops.items()]
@@ -52,8 +54,9 @@ def references(value: Any) -> Iterator[str]:
 
 def test_every_operation_answers_what_it_says(served: Any) -> None:
     hash_ = served.commit("described")["hash"]
+    digest = anchored(served)
     proposed = propose(served)
-    concrete = {"hash": hash_, "height": "3", "name": "dev", "path": "members"}
+    concrete = {"hash": hash_, "height": "3", "name": "dev", "path": "members", "digest": digest}
     queries = {"/v1/log/consistency": {"old": 1, "new": 2}, "/v1/query/{path}": {"prove": 1}}
     for method, template, _ in OPERATIONS:
         if method == "GET" and template not in ("/v1/events", "/v1/log/cosigned"):
@@ -66,6 +69,18 @@ def test_every_operation_answers_what_it_says(served: Any) -> None:
     driven = {(method, path) for method, path, status in served.contract.seen if status == "200"}
     missing = {(m, p) for m, p, _ in OPERATIONS} - driven - ELSEWHERE
     assert missing == {("GET", "/v1/log/cosigned"), ("POST", "/v1/log/cosigned")}  # test_log.py has a witness
+
+
+def anchored(served: Any) -> str:
+    """The digest of a report that an officer anchored and the node has."""
+    raw = b"{}"
+    args = {"kind": "attestation", "digest": hashlib.sha256(raw).digest(), "verdict": "pass"}
+    with Client(str(served.api.base_url)) as client:
+        key = served.member.keys["officer"]
+        client.transact("compliance", "anchor", args, key=key, signer=served.member.officer).raise_for_code()
+    digest = hashlib.sha256(raw).hexdigest()
+    assert served.api.put(f"/v1/reports/{digest}", content=raw).status_code == 200
+    return digest
 
 
 def propose(served: Any) -> str:
@@ -102,6 +117,7 @@ def propose(served: Any) -> str:
         ("/v1/log/consistency", {"old": "x", "new": 1}, 400),
         ("/v1/log/consistency", {"old": 1, "new": 100000}, 404),
         ("/v1/log/cosigned", {}, 404),
+        (f"/v1/reports/{'00' * 32}", {}, 404),
         ("/v1/export", {"from": "x"}, 400),
         ("/v1/export", {"from": 100000}, 409),
         ("/tile/x", {}, 404),
