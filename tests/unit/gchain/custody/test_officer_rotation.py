@@ -195,7 +195,7 @@ def running(consortium: development.DevelopmentConsortium) -> Iterator[tuple[Any
     open_ledger(view, engine, consortium)
     engine.start()
     api = api_application(view, metrics, RateLimit(1000, 1000), max_body=600_000)
-    with listening(api) as one, listening(status_application(view, metrics, max_body=600_000)) as other:
+    with listening(api) as one, listening(status_application(view, metrics)) as other:
         yield one, other
     engine.close()
 
