@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import json
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,8 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gchain.custody.record import TOKENS, KeyRecord, Purpose
 from gchain.environment import Member
-from gchain.errors import ConsortiumError, HostError
-from gchain.hosts.playbook import run_playbook
+from gchain.errors import ConsortiumError
 from gchain.workspace import Workspace
 from gchain_node.dsse import sign_dsse, verify_dsse
 from gchain_node.errors import VerificationError
@@ -121,7 +119,7 @@ class Ceremony:
     draft: Record
     agree: Callable[[str, str], bool]
     progress: Callable[[str], None]
-    run: Callable[[Step], dict[str, Any]] | None = None
+    run: Callable[[Step], dict[str, Any]]
 
     def hold(self) -> Path:
         """Take the steps that are left; the record's path, ready to be signed.
@@ -171,7 +169,7 @@ class Ceremony:
                     f"{officer} did not agree to this step: {STEPS[step]}", remedy="nothing of it was done"
                 )
         self.progress(STEPS[step])
-        found = (self.run or self._play)(step)
+        found = self.run(step)
         record.host = found["host"]
         record.made += [each for each in found["created"] if each not in record.made]
         if step == "examine":
@@ -199,18 +197,6 @@ class Ceremony:
                     token={name: str(value) for name, value in row["token"].items()},
                 )
             )
-        return found
-
-    def _play(self, step: Step) -> dict[str, Any]:
-        self.workspace.run.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="ceremony-", dir=self.workspace.run) as scratch:
-            answer = Path(scratch, "answer.json")
-            variables = {"gchain_step": step, "gchain_answer": str(answer)}
-            run_playbook(self.workspace, self.member.name, "ceremony", variables, lambda _: None)
-            try:
-                found: dict[str, Any] = json.loads(answer.read_text())
-            except (OSError, ValueError) as error:
-                raise HostError(f"the step {step} of the ceremony gave no answer: {error}") from error
         return found
 
 

@@ -14,6 +14,7 @@ from gchain.consortium.ledger import contribution_of
 from gchain.consortium.officers import label
 from gchain.consortium.register import Register, proven_officers
 from gchain.custody.ceremony import QUORUM, Ceremony, Record, add_signature, verify_ceremony
+from gchain.custody.hosts import Hosts
 from gchain.custody.inventory import keys_of_genesis
 from gchain.environment import Environment, load_for
 from gchain.errors import ConfigurationError
@@ -64,7 +65,9 @@ def hold(
         begun=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
     )
     agree = _nobody if rehearsal else _ask
-    path = Ceremony(workspace, agency, draft, agree, lambda text: print(f"  {text}", flush=True)).hold()
+    say = lambda text: print(f"  {text}", flush=True)  # noqa: E731
+    steps = Hosts(workspace, member, lambda _: None).ceremony
+    path = Ceremony(workspace, agency, draft, agree, say, steps).hold()
     print(f"{path}: to be signed by {quorum} or more of {', '.join(draft.present)} (gchain keys ceremony sign)")
 
 

@@ -1,4 +1,4 @@
-"""The steps of a rotation that the member's hosts take, each a playbook that may be run again."""
+"""The steps of a rotation or ceremony that the member's hosts take, each a playbook that may be run again."""
 
 from __future__ import annotations
 
@@ -35,9 +35,13 @@ class Hosts:
         names = {"gchain_purpose": key.purpose, "gchain_object": key.object, "gchain_public_key": key.public_key}
         return self._ask("rotate-retire", names)
 
+    def ceremony(self, step: str) -> dict[str, Any]:
+        """Take a step of a key ceremony. Returns `{host, created, keys}`."""
+        return self._ask("ceremony", {"gchain_step": step})
+
     def _ask(self, playbook: str, variables: dict[str, Any]) -> dict[str, Any]:
         self._workspace.run.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="rotation-", dir=self._workspace.run) as scratch:
+        with tempfile.TemporaryDirectory(prefix="custody-", dir=self._workspace.run) as scratch:
             answer = Path(scratch, "answer.json")
             self._play(playbook, variables | {"gchain_answer": str(answer)})
             try:

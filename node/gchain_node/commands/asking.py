@@ -29,6 +29,7 @@ __all__ = [
     "print_json",
     "print_table",
     "report",
+    "sign_and_send",
 ]
 
 UrlOption = Annotated[
@@ -131,3 +132,25 @@ def report(outcome: Outcome) -> None:
     if outcome.code != 0:
         print(outcome.log)
         raise typer.Exit(1)
+
+
+def sign_and_send(
+    urls: Sequence[str] | None,
+    ca: Path | None,
+    cert: Path | None,
+    module: str,
+    action: str,
+    args: dict[str, Any],
+    signer: str,
+    key: str,
+    timeout: float,
+) -> None:
+    """Sign a transaction with the key that the URI names, wait until a block has it, and say what became of it."""
+    from gchain_node.keys import open_key
+
+    opened = open_key(key)
+    try:
+        with connect(urls, ca, cert) as client:
+            report(client.transact(module, action, args, key=opened, signer=signer, timeout=timeout))
+    finally:
+        opened.close()

@@ -21,6 +21,7 @@ from gchain_node.commands.asking import (
     json_arguments,
     print_json,
     report,
+    sign_and_send,
 )
 from gchain_node.errors import ConfigurationError
 
@@ -115,14 +116,7 @@ def send(
     timeout: TimeoutOption = 60.0,
 ) -> None:
     """Build and sign a transaction with a key, submit it, and wait until a block has it."""
-    from gchain_node.keys import open_key
-
-    opened = open_key(key)
-    try:
-        with connect(url, ca, cert) as client:
-            report(client.transact(module, action, json_arguments(args), key=opened, signer=signer, timeout=timeout))
-    finally:
-        opened.close()
+    sign_and_send(url, ca, cert, module, action, json_arguments(args), signer, key, timeout)
 
 
 @tx_app.command("show")

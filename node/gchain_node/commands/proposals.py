@@ -20,7 +20,7 @@ from gchain_node.commands.asking import (
     json_arguments,
     print_json,
     print_table,
-    report,
+    sign_and_send,
 )
 
 __all__ = ["app"]
@@ -86,7 +86,7 @@ def make(
     asked: dict[str, Any] = {"id": name, "kind": kind, "args": json_arguments(args)}
     if closes is not None:
         asked["closes_height"] = closes
-    _send(url, ca, cert, "propose", asked, signer, key, timeout)
+    sign_and_send(url, ca, cert, "governance", "propose", asked, signer, key, timeout)
 
 
 @app.command()
@@ -101,7 +101,7 @@ def vote(
     timeout: TimeoutOption = 60.0,
 ) -> None:
     """Cast the member's ballot."""
-    _send(url, ca, cert, "vote", {"proposal": name, "ballot": ballot}, signer, key, timeout)
+    sign_and_send(url, ca, cert, "governance", "vote", {"proposal": name, "ballot": ballot}, signer, key, timeout)
 
 
 @app.command()
@@ -115,27 +115,7 @@ def withdraw(
     timeout: TimeoutOption = 60.0,
 ) -> None:
     """Take one's own proposal back, or clear one away that is past its closing height."""
-    _send(url, ca, cert, "withdraw", {"proposal": name}, signer, key, timeout)
-
-
-def _send(
-    url: UrlOption,
-    ca: CaOption,
-    cert: CertOption,
-    action: str,
-    args: dict[str, Any],
-    signer: str,
-    key: str,
-    timeout: float,
-) -> None:
-    from gchain_node.keys import open_key
-
-    opened = open_key(key)
-    try:
-        with connect(url, ca, cert) as client:
-            report(client.transact("governance", action, args, key=opened, signer=signer, timeout=timeout))
-    finally:
-        opened.close()
+    sign_and_send(url, ca, cert, "governance", "withdraw", {"proposal": name}, signer, key, timeout)
 
 
 def _ballots(row: dict[str, Any]) -> str:
