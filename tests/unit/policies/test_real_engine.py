@@ -40,10 +40,10 @@ class Stack:
         command = ["pulumi", "--non-interactive", "--cwd", str(self.directory), *arguments]
         return subprocess.run(command, env=self.variables, capture_output=True, text=True, check=False)
 
-    def judged(self, operation: str, destination: str) -> subprocess.CompletedProcess[str]:
+    def judged(self, operation: str, destination: str, pack: Path = PACK) -> subprocess.CompletedProcess[str]:
         assert self.pulumi("config", "set", "case:destination", destination).returncode == 0
         options = ["--yes", "--skip-preview"] if operation == "up" else []
-        return self.pulumi(operation, *options, "--policy-pack", str(PACK))
+        return self.pulumi(operation, *options, "--policy-pack", str(pack))
 
 
 @pytest.fixture
@@ -109,3 +109,10 @@ def test_without_an_environment_the_pack_refuses_to_judge(stack: Stack) -> None:
     done = nameless.judged("preview", "case-near")
     assert done.returncode != 0
     assert "GCHAIN_ENVIRONMENT" in done.stdout + done.stderr
+
+
+def test_the_pack_as_a_directory_judges_or_stops_the_run(stack: Stack) -> None:
+    """The language host that the kit builds cannot start a directory; an official one does. Neither lets a leak by."""
+    done = stack.judged("preview", "case-far", PACK.parent)
+    assert done.returncode != 0
+    assert "RES-010" in done.stdout or f'policy pack "{PACK.parent}" failed to start' in done.stderr
