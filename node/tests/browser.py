@@ -40,7 +40,7 @@ class Browser:
         self._buffer = b""
         self._numbers = itertools.count(1)
         self.refused: list[str] = []
-        target = self._call("Target.getTargets")["targetInfos"][0]["targetId"]
+        target = self._call("Target.createTarget", url="about:blank")["targetId"]  # the first one may not be whole yet
         self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log"):
             self.call(f"{domain}.enable")
@@ -56,6 +56,10 @@ class Browser:
         self.call("Emulation.setDeviceMetricsOverride", **metrics)
         self.call("Page.navigate", url=url)
         self.wait_for(f"location.href.startsWith({json.dumps(url)}) && document.readyState === 'complete'")
+
+    def before_each_page(self, script: str) -> None:
+        """Run `script` in every page that is opened from now on, before the page's own."""
+        self.call("Page.addScriptToEvaluateOnNewDocument", source=script)
 
     def evaluate(self, expression: str) -> Any:
         return self.call("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")

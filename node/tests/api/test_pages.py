@@ -1,4 +1,4 @@
-"""The pages: readable without a script, safe against what members write, and current in a real browser."""
+"""The pages: readable without a script, and safe against what members write. What is live: test_live_pages.py."""
 
 from __future__ import annotations
 
@@ -72,30 +72,6 @@ def test_no_width_makes_a_page_overflow(served: Any, browser: Any, width: int) -
         browser.open(f"{served.status.base_url}{path}", width)
         assert browser.evaluate("document.documentElement.scrollWidth") <= width, path
     assert browser.refused == []
-
-
-@pytest.mark.browser
-def test_a_new_transaction_appears_while_the_page_is_open(served: Any, browser: Any) -> None:
-    browser.open(str(served.status.base_url), 1280)
-    browser.wait_for("document.getElementById('connection').textContent === 'Updating live'")
-    outcome = served.commit("while-it-is-open")
-    browser.wait_for(f"document.getElementById('transactions').textContent.includes('{outcome['hash'][:16]}')")
-    assert browser.refused == []
-
-
-@pytest.mark.browser
-def test_updates_can_be_paused_with_the_keyboard_alone(served: Any, browser: Any) -> None:
-    browser.open(str(served.status.base_url), 1280)
-    browser.wait_for("document.getElementById('connection').textContent === 'Updating live'")
-    browser.press("Tab")  # the link that skips to the content
-    assert browser.evaluate("document.activeElement.textContent") == "Skip to content"
-    browser.press("Tab")
-    browser.press("Enter")
-    browser.wait_for("document.getElementById('connection').textContent === 'Paused'")
-    hash_ = served.commit("while-it-is-paused")["hash"][:16]
-    assert not browser.evaluate(f"document.body.textContent.includes('{hash_}')")
-    browser.press("Enter")
-    browser.wait_for(f"document.body.textContent.includes('{hash_}')")
 
 
 @pytest.mark.browser
