@@ -210,7 +210,7 @@ def _hosts(
 
 
 def _hsm(settings: Settings, network: Network, options: pulumi.ResourceOptions) -> Hsm | None:
-    if settings.stack.hsm == "none":
+    if settings.stack.hsm != "cloudhsm":
         return None
     subnets = [subnet.id for subnet in network.subnets]
     stack = settings.stack

@@ -111,7 +111,7 @@ class Ceremony:
 
     Args:
         agree: asks an officer, by name, to agree to a step; False ends the ceremony.
-        run: takes a step on the host; `{host, created, keys}`.
+        run: takes a step on the host; `{host, created, keys, labels}`, the last by the kit's name of each token.
     """
 
     workspace: Workspace
@@ -173,18 +173,21 @@ class Ceremony:
         record.host = found["host"]
         record.made += [each for each in found["created"] if each not in record.made]
         if step == "examine":
-            record.keys = self._examined(found["keys"], record.made)
+            record.keys = self._examined(found["keys"], found["labels"], record.made)
         agreed = [] if record.rehearsal else list(record.present)
         record.steps.append(Taken(step=step, what=STEPS[step], at=_now(), agreed=agreed))
         self._draft.write_bytes(record.encode())
 
-    def _examined(self, rows: Sequence[Mapping[str, Any]], made: Sequence[str]) -> list[CeremonyKey]:
+    def _examined(
+        self, rows: Sequence[Mapping[str, Any]], labels: Mapping[str, str], made: Sequence[str]
+    ) -> list[CeremonyKey]:
         names = KeyRecord.read(self.workspace, self.member.name).keys
         found = []
         for purpose, key in names.items():
-            row = next((r for r in rows if r["label"] == key.object and r["token"]["label"] == TOKENS[purpose]), None)
+            token = labels[TOKENS[purpose]]
+            row = next((r for r in rows if r["label"] == key.object and r["token"]["label"] == token), None)
             if row is None:
-                raise ConsortiumError(f"token {TOKENS[purpose]} holds no key {key.object!r} after the ceremony made it")
+                raise ConsortiumError(f"token {token} holds no key {key.object!r} after the ceremony made it")
             found.append(
                 CeremonyKey(
                     purpose=purpose,

@@ -36,7 +36,7 @@ class Hosts:
         return self._ask("rotate-retire", names)
 
     def ceremony(self, step: str) -> dict[str, Any]:
-        """Take a step of a key ceremony. Returns `{host, created, keys}`."""
+        """Take a step of a key ceremony. Returns `{host, created, keys, labels}`."""
         return self._ask("ceremony", {"gchain_step": step})
 
     def _ask(self, playbook: str, variables: dict[str, Any]) -> dict[str, Any]:

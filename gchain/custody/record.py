@@ -20,6 +20,7 @@ __all__ = ["PURPOSES", "TOKENS", "KeyInUse", "KeyRecord", "NextKey", "Purpose", 
 Purpose = Literal["consensus", "member", "receipt", "tls"]
 PURPOSES: tuple[Purpose, ...] = ("consensus", "member", "receipt", "tls")
 TOKENS: dict[Purpose, str] = {"consensus": "validator", "member": "member", "receipt": "member", "tls": "member"}
+"""What the kit calls the token of each; its label in the HSM is a setting of the stack."""
 
 
 class _Model(BaseModel):

@@ -267,3 +267,12 @@ def _keys(consortium: Consortium, settings: StackSettings) -> Iterator[Finding]:
     if settings.hsm == "cloudhsm" and consortium.validator_key_type == "ed25519":
         message = "AWS CloudHSM has no Ed25519 keys; with hsm: cloudhsm the validator key type must be secp256k1"
         yield _who(message, "validator_key_type")
+    shared = settings.hsm_validator_token == settings.hsm_member_token
+    if settings.hsm == "cloudhsm" and not shared:
+        message = (
+            "AWS CloudHSM shows its cluster as one token: hsm_validator_token and hsm_member_token must be its label"
+        )
+        yield Finding("stack", ("hsm_member_token",), message)
+    if settings.hsm == "none" and shared:
+        message = "SoftHSM has a token for each: hsm_validator_token and hsm_member_token must differ"
+        yield Finding("stack", ("hsm_member_token",), message)

@@ -177,6 +177,10 @@ class Consortium(_Strict):
         return next((member for member in self.members if member.name == name), None)
 
 
+_HSM_LABEL = r"^[!-~]([ -~]{0,30}[!-~])?$"
+"""Of a token. PKCS#11: at most 32 bytes, and blanks at the end do not count."""
+
+
 class StackSettings(_Strict):
     """The `gchain:` keys of `Pulumi.<environment>.yaml`: sizes, retention and the hardware that keys live in."""
 
@@ -189,9 +193,20 @@ class StackSettings(_Strict):
     image: Label = Field(description="name of the machine image, one id a region in zone.yaml")
     root_volume_gib: int = Field(default=20, ge=8, le=1024)
     ledger_volume_gib: int = Field(default=100, ge=8, le=16384)
-    hsm: Literal["none", "cloudhsm"] = "none"
+    hsm: Literal["none", "cloudhsm", "other"] = Field(
+        default="none",
+        description="none: SoftHSM on the hosts; cloudhsm: a cluster in the cloud; other: what the agency brings",
+    )
     hsm_instance_type: str = "hsm2m.medium"
     hsm_module_path: str = Field(pattern=r"^/\S+\.so$", description="the PKCS#11 module on the hosts")
+    hsm_validator_token: str = Field(
+        default="validator", pattern=_HSM_LABEL, description="label of the token with the consensus key"
+    )
+    hsm_member_token: str = Field(
+        default="member",
+        pattern=_HSM_LABEL,
+        description="label of the token with the agency's other keys; the same where a product has one token",
+    )
     organization: Literal["create", "existing", "none"] = Field(
         description="the foundation stack creates the organization, hangs guardrails on an existing one, or holds none"
     )

@@ -130,9 +130,13 @@ def _gate(environment: Environment, evidence: Path, outputs: dict[str, Any]) -> 
     }
 
 
-def _hsm(environment: Environment) -> dict[str, str]:
+def _hsm(environment: Environment) -> dict[str, Any]:
     settings = environment.stack_settings
-    return {"kind": "softhsm" if settings.hsm == "none" else settings.hsm, "module_path": settings.hsm_module_path}
+    return {
+        "kind": "softhsm" if settings.hsm == "none" else settings.hsm,
+        "module_path": settings.hsm_module_path,
+        "token_labels": {"validator": settings.hsm_validator_token, "member": settings.hsm_member_token},
+    }
 
 
 def _accepted_digest(directory: Path) -> str:

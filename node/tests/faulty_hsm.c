@@ -2,7 +2,7 @@
  *
  * The function list of PKCS#11 2.40 (section 3.6, CK_FUNCTION_LIST) is a version and 68 pointers in a fixed order; a
  * few are replaced. Faults, words in any order: delay=MILLISECONDS, removed, full, locked, final-try, no-ed25519,
- * bad-signature, record (each message that is signed, in hexadecimal, a line of `signed`). The file is read at each call, so that a test changes its HSM while it is used.
+ * no-read-only (sessions), bad-signature, record (each message that is signed, in hexadecimal, a line of `signed`). The file is read at each call, so that a test changes its HSM while it is used.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -19,6 +19,7 @@ typedef struct { unsigned char version[2]; Function at[68]; } List;
 
 enum { GET_FUNCTION_LIST = 3, GET_TOKEN_INFO = 6, GET_MECHANISM_LIST = 7, INIT_TOKEN = 9, OPEN_SESSION = 12, LOGIN = 18,
        FIND_OBJECTS_INIT = 26, SIGN_INIT = 42, SIGN = 43, GENERATE_KEY_PAIR = 59 };
+enum { RW_SESSION = 2, FUNCTION_FAILED = 0x06 };
 enum { DEVICE_MEMORY = 0x31, DEVICE_REMOVED = 0x32, MECHANISM_INVALID = 0x70, PIN_LOCKED = 0xA4, TOKEN_NOT_PRESENT = 0xE0 };
 enum { FLAGS_AT = 96, FINAL_TRY = 0x20000, LOCKED = 0x40000 };
 enum { EDWARDS_KEY_PAIR_GEN = 0x1055, EDDSA = 0x1057 };
@@ -62,6 +63,7 @@ static Word get_mechanism_list(Word slot, Word *list, Word *count) {
 }
 
 static Word open_session(Word slot, Word flags, void *application, void *notify, void *session) {
+    if (fault("no-read-only") && !(flags & RW_SESSION)) return FUNCTION_FAILED;
     return fault("removed") ? DEVICE_REMOVED : real.at[OPEN_SESSION](slot, flags, application, notify, session);
 }
 

@@ -1,9 +1,10 @@
-"""Filters for keys: which objects a token must hold, and where the journal of a consensus key lies."""
+"""Filters for keys: which objects a token must hold, by which URI one is used, where a consensus key's journal lies."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 _FIRST = "consensus"
 _TOKENS = {"consensus": "validator"}
@@ -35,6 +36,20 @@ def key_objects(
     ]
 
 
+def key_uri(name: str, token: str, labels: Mapping[str, str], module_path: str, unit: str) -> str:
+    """The PKCS#11 URI (RFC 7512) of a key; of its whole token if `name` is empty.
+
+    Args:
+        name: the object in the token.
+        token: `validator` or `member`: what the kit calls the token, and its PIN.
+        labels: the token's own label in the HSM, by what the kit calls it.
+        module_path: the PKCS#11 module on the host.
+        unit: the systemd unit, without its suffix, that has the PIN as a credential.
+    """
+    path = f"token={quote(labels[token], safe='')}" + (f";object={quote(name, safe='')};type=private" if name else "")
+    return f"pkcs11:{path}?module-path={module_path}&pin-source=file:/run/credentials/{unit}.service/{token}-pin"
+
+
 class FilterModule:
     def filters(self) -> dict[str, Any]:
-        return {"gchain_journal": journal, "gchain_key_objects": key_objects}
+        return {"gchain_journal": journal, "gchain_key_objects": key_objects, "gchain_key_uri": key_uri}

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -20,11 +21,14 @@ description:
     ledger's own program make the keys inside. A PIN is in clear only in a private directory of a tmpfs while this
     module runs.
   - A registered key is used if the token holds it, and refused otherwise; it is never made anew.
+  - With C(initialise) false the product made the token and the operator sealed its PIN: a token that is away or refuses
+    the PIN is an error.
 options:
   program: {description: path of C(gchain-node), type: path, required: true}
   module_path: {description: the PKCS#11 module, type: path, required: true}
   credentials: {description: directory of the sealed PINs, type: path, required: true}
   store: {description: SoftHSM's directory, one subdirectory a token; left out for other vendors, type: path}
+  initialise: {description: make tokens and PINs that are missing, type: bool, default: true}
   registered: {description: public keys that the ledger knows by key name, type: dict, default: {}}
   tokens:
     description: the tokens of this host
@@ -32,7 +36,8 @@ options:
     elements: dict
     required: true
     suboptions:
-      label: {description: the token's name, type: str, required: true}
+      name: {description: what the kit calls the token and its PIN, type: str, required: true}
+      label: {description: the token's label in the HSM, type: str, required: true}
       user: {description: the user that owns it, type: str, required: true}
       keys:
         description: the keys in it
@@ -53,7 +58,7 @@ EXAMPLES = r"""
     credentials: /etc/gchain/credentials
     store: /var/lib/gchain/hsm
     tokens:
-      - {label: validator, user: gchain-signer, keys: [{name: consensus, type: ed25519}]}
+      - {name: validator, label: validator, user: gchain-signer, keys: [{name: consensus, type: ed25519}]}
 """
 
 RETURN = r"""
@@ -73,9 +78,10 @@ class _Token:
 
     def __init__(self, module: AnsibleModule, wanted: dict[str, Any], scratch: Path) -> None:
         self._module, self._wanted, self._scratch = module, wanted, scratch
+        self.name: str = wanted["name"]
         self.label: str = wanted["label"]
-        self._pin = scratch / f"{self.label}-pin"
-        self._so_pin = scratch / f"{self.label}-so-pin"
+        self._pin = scratch / f"{self.name}-pin"
+        self._so_pin = scratch / f"{self.name}-so-pin"
 
     def _sealed(self, plain: Path) -> Path:
         return Path(self._module.params["credentials"]) / plain.name
@@ -85,7 +91,7 @@ class _Token:
 
     def has_store(self) -> bool:
         store = self._module.params["store"]
-        return bool(store) and any(Path(store, self.label, "tokens").glob("*"))
+        return bool(store) and any(Path(store, self.name, "tokens").glob("*"))
 
     def make_pins(self) -> None:
         """Seal new PINs first: a token whose PIN nobody kept would be lost, a PIN without a token costs nothing."""
@@ -97,7 +103,7 @@ class _Token:
             draft.rename(self._sealed(plain))
 
     def open_pins(self) -> None:
-        for plain in (self._so_pin, self._pin):
+        for plain in (self._so_pin, self._pin) if self._module.params["initialise"] else (self._pin,):
             sealed = self._sealed(plain)
             self._write(
                 plain, self._check(["systemd-creds", "decrypt", f"--name={plain.name}", str(sealed), "-"]).strip()
@@ -121,12 +127,12 @@ class _Token:
 
     def _uri(self, name: str) -> str:
         found = f"object={name};type=private" if name else ""
-        path = ";".join(filter(None, [f"token={self.label}", found]))
+        path = ";".join(filter(None, [f"token={quote(self.label, safe='')}", found]))
         return f"pkcs11:{path}?module-path={self._module.params['module_path']}&pin-source=file:{self._pin}"
 
     def _program(self, command: str, arguments: list[str]) -> Any:
         store = self._module.params["store"]
-        place = [f"--store={store}/{self.label}"] if store else []
+        place = [f"--store={store}/{self.name}"] if store else []
         full = [self._module.params["program"], "keys", command, *arguments, *place, f"--user={self._wanted['user']}"]
         return json.loads(self._check([*full, "--json"]))
 
@@ -142,8 +148,14 @@ def _refuse_half_a_token(module: AnsibleModule, token: _Token) -> None:
     credentials = module.params["credentials"]
     if token.has_store() and not token.is_sealed():
         module.fail_json(
-            msg=f"token {token.label} is there, but its sealed PIN {credentials}/{token.label}-pin is missing: restore "
+            msg=f"token {token.label} is there, but its sealed PIN {credentials}/{token.name}-pin is missing: restore "
             "the PIN file, or remove the token's store if its keys were never registered"
+        )
+    if not module.params["initialise"] and not token.is_sealed():
+        module.fail_json(
+            msg=f"token {token.label} is the product's own, and its PIN is not sealed on this host: make the user with "
+            "the product's tools, then run "
+            f"`systemd-creds encrypt --name={token.name}-pin - {credentials}/{token.name}-pin`"
         )
 
 
@@ -186,7 +198,8 @@ def _converge(module: AnsibleModule, scratch: Path) -> tuple[dict[str, str], lis
             token.open_pins()
         else:
             token.make_pins()
-        if not module.check_mode and not token.has_store() and token.initialise():
+        wanting = module.params["initialise"] and not module.check_mode and not token.has_store()
+        if wanting and token.initialise():
             made.append(f"token {token.label}")
         keys |= _converge_keys(module, token, wanted["keys"], made)
     return keys, made
@@ -198,6 +211,7 @@ def main() -> None:
         "type": {"type": "str", "choices": ["p256", "ed25519", "secp256k1"], "required": True},
     }
     token = {
+        "name": {"type": "str", "required": True},
         "label": {"type": "str", "required": True},
         "user": {"type": "str", "required": True},
         "keys": {"type": "list", "elements": "dict", "required": True, "options": key, "no_log": False},
@@ -208,6 +222,7 @@ def main() -> None:
             "module_path": {"type": "path", "required": True},
             "credentials": {"type": "path", "required": True},
             "store": {"type": "path"},
+            "initialise": {"type": "bool", "default": True},
             "registered": {"type": "dict", "default": {}},
             "tokens": {"type": "list", "elements": "dict", "required": True, "options": token, "no_log": False},
         },

@@ -249,7 +249,7 @@ def _pkcs11(host: _Host) -> dict[str, Any]:
         raise _UncollectedError("an observer has no consensus key")
     pin = "/run/credentials/gchain-signer.service/validator-pin"
     query = f"module-path={host.parameters['module_path']}&pin-source=file:{pin}"
-    uri = f"pkcs11:token=validator;object={_consensus_object()};type=private?{query}"
+    uri = f"{_consensus_key()}?{query}"
     command = ("/opt/gchain/libexec/with-token", "validator", host.parameters["program"], "keys", "attributes")
     shown = json.loads(host.run(*command, f"--uri={uri}", "--json"))
     names = ("extractable", "never_extractable", "sensitive", "always_sensitive", "local", "public_key")
@@ -257,13 +257,13 @@ def _pkcs11(host: _Host) -> dict[str, Any]:
     return {"consensus_key": {name: shown[name] for name in names}, "token": token}
 
 
-def _consensus_object() -> str:
-    """The object that the signer uses now: a rotation changes its name."""
+def _consensus_key() -> str:
+    """The token and the object that the signer uses now (the path of its key's URI): a rotation changes the object."""
     try:
         configured = str(tomllib.loads(Path("/etc/gchain/signer.toml").read_text())["key"])
     except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
         raise _UncollectedError(f"/etc/gchain/signer.toml: {error}") from error
-    return configured.partition("object=")[2].partition(";")[0].partition("?")[0]
+    return configured.partition("?")[0]
 
 
 def _hsm(_: _Host) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """The other type of consensus key, on real hosts from an empty sandbox to a live ledger (`make soak`).
 
+One agency's keys are made in a ceremony on its bare host, as on a real HSM; the others' by `gchain host site`.
+
 `make test` has the same with the default type; four signers with secp256k1 keys in tokens, under real engines and
 without hosts, are in `node/tests/network/test_key_types.py`.
 """
@@ -16,9 +18,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gchain.environment import load_for
+from gchain.custody.record import PURPOSES
+from gchain.environment import choose_key_type, load_for
+from gchain.progress import run_stages
 from gchain.sandbox.cli import down
-from gchain.sandbox.rollout import Rollout
+from gchain.sandbox.rollout import Rollout, infrastructure_stages
 from gchain.sandbox.sandbox import Sandbox
 from gchain.workspace import REPOSITORY
 from tests.secret_search.host import host_keys, officer_keys, search_host, secrets_of
@@ -29,6 +33,7 @@ from .consortium import Consortium
 pytestmark = [pytest.mark.sandbox, pytest.mark.soak]
 
 NAME = os.environ.get("GCHAIN_TEST_SECP256K1_SANDBOX", "test-secp256k1")
+HOLDING, OFFICER, GUEST = "registry", "registry/adele-fontanel", "customs/solene-marchal"
 
 
 def _gchain(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -46,12 +51,39 @@ def other() -> Iterator[Consortium]:
     if sandbox.exists and not keep:
         down(NAME)
     try:
+        if not sandbox.exists:
+            _hold_a_ceremony_on_a_bare_host(sandbox)
         done = _gchain("sandbox", "up", "--validator-key-type", "secp256k1")
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr
         yield Consortium(Rollout(load_for(sandbox.workspace), sandbox))
     finally:
         if not keep:
             down(NAME)
+
+
+def _hold_a_ceremony_on_a_bare_host(sandbox: Sandbox) -> None:
+    with sandbox.exclusive():
+        choose_key_type(sandbox.workspace, "secp256k1")
+        stages = infrastructure_stages(Rollout(load_for(sandbox.workspace), sandbox))
+        run_stages(sandbox.workspace, stages, resume="run the test again")
+    present = ["--present", OFFICER, "--present", GUEST, "--rehearsal", "--place", "vault"]
+    done = _gchain("keys", "ceremony", "hold", "-m", HOLDING, *present)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+
+
+def test_the_keys_of_a_ceremony_are_those_that_the_agency_brings_into_genesis(other: Consortium) -> None:
+    (record,) = (other.workspace.member(HOLDING).evidence / "ceremonies").glob("*Z.json")
+    made = json.loads(record.read_text())
+    assert made["made"][:1] == ["token member"]
+    assert {key["purpose"]: key["made_here"] for key in made["keys"]} == dict.fromkeys(PURPOSES, True)
+    assert {key["purpose"]: key["key_type"] for key in made["keys"]}["consensus"] == "secp256k1"
+    for officer in (OFFICER, GUEST):
+        store = other.workspace.member(officer.partition("/")[0]).officer
+        signed = _gchain("keys", "ceremony", "sign", str(record), "--officer", officer, "--store", str(store))
+        assert signed.returncode == 0, signed.stderr
+    done = _gchain("keys", "ceremony", "verify", str(record.with_suffix(".dsse.json")))
+    assert done.returncode == 0, done.stderr
+    assert "4 of them made there and then; they are the keys of the agency's contribution" in done.stdout
 
 
 def test_a_sandbox_with_secp256k1_keys_goes_live_and_its_receipts_verify(other: Consortium) -> None:

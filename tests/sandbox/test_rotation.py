@@ -174,6 +174,16 @@ def _is_trusted(live: Consortium, authority: str) -> bool:
     return True
 
 
+def test_the_agencys_gate_goes_on_with_the_new_member_key(live: Consortium, rotated: Rotated) -> None:
+    path = f"compliance/members/{ROTATING}"
+    before = live.query(WORKING, path)["hosts"]["validator-1"]
+    host = live.host(ROTATING)
+    with host.sudo():
+        done = host.run("systemctl start gchain-gate.service")
+    assert done.rc == 0, done.stderr
+    assert live.query(WORKING, path)["hosts"]["validator-1"] != before
+
+
 def _commits(live: Consortium, span: tuple[int, int]) -> Iterator[tuple[int, dict[str, Any]]]:
     for height in range(*span):
         answer = httpx.get(f"{live.nodes[WORKING].status_url}/v1/headers/{height}", trust_env=False, timeout=30)

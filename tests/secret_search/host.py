@@ -110,22 +110,23 @@ def host_keys(machine: Machine) -> dict[str, StoredKey]:
 
 
 def officer_keys(store: Path) -> dict[str, StoredKey]:
-    """The keys in an officers' store, as `officer/name`; which of its tokens an officer's is, the PIN tells."""
+    """The keys in an officers' store, as `officer/label`; which of its tokens an officer's is, the PIN tells."""
     tokens = [path.parent for path in store.rglob("token.object")]
     found = {}
     for uri in sorted(store.glob("*.uri")):
         pin = Pkcs11Uri.parse(uri.read_text().strip()).pin_source
         assert pin is not None
-        (key,) = (key for token in tokens for key in _opened(token, pin.read_text().strip()))
-        found[f"officer/{uri.stem}"] = key
+        mine = [keys for token in tokens if (keys := _opened(token, pin.read_text().strip()))]
+        assert len(mine) == 1, f"{uri.stem} has {len(mine)} tokens in {store}"
+        found |= {f"officer/{label}": key for label, key in mine[0].items()}
     return found
 
 
-def _opened(token: Path, pin: str) -> list[StoredKey]:
+def _opened(token: Path, pin: str) -> dict[str, StoredKey]:
     try:
-        return list(private_keys(token, pin).values())
+        return private_keys(token, pin)
     except ValueError:
-        return []
+        return {}
 
 
 def secrets_of(keys: dict[str, StoredKey]) -> dict[str, bytes]:

@@ -118,11 +118,11 @@ class Module:
         _refuse_locked(token)
         digest = hashlib.sha256(token.serial + b"\0" + pin.encode()).digest()
         try:
-            session = token.open(rw=rw, user_pin=pin)
+            session = _open(token, rw=rw, user_pin=pin)
         except p11.UserAlreadyLoggedIn:  # which says nothing about this PIN
             if self._pins.get(token.serial) != digest:
                 raise KeyAccessError(f"wrong PIN for token {token.label!r}: another one is logged in") from None
-            session = token.open(rw=rw)
+            session = _open(token, rw=rw)
         except (
             p11.PinIncorrect,
             p11.PinInvalid,
@@ -208,6 +208,18 @@ def _matches(token: Any, uri: Pkcs11Uri) -> bool:
         and uri.model in (None, token.model)
         and uri.slot_id in (None, token.slot.slot_id)
     )
+
+
+def _open(token: Any, *, rw: bool, **user: str) -> Any:
+    """A session. Some HSMs have no read-only ones and say CKR_FUNCTION_FAILED: AWS CloudHSM's client SDK 5 does
+    (user guide, known issues of the PKCS #11 library).
+    """
+    try:
+        return token.open(rw=rw, **user)
+    except p11.FunctionFailed:
+        if rw:
+            raise
+        return token.open(rw=True, **user)
 
 
 def _refuse_locked(token: Any) -> None:

@@ -49,7 +49,7 @@ _PRIVATE = {
 }
 _PUBLIC = {
     Attribute.TOKEN: True,
-    Attribute.PRIVATE: False,
+    Attribute.PRIVATE: True,  # AWS CloudHSM takes no other value (user guide, key attributes, note 1)
     Attribute.VERIFY: True,
     Attribute.ENCRYPT: False,
     Attribute.WRAP: False,

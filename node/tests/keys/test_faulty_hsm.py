@@ -31,6 +31,14 @@ def test_an_hsm_without_faults_signs(faulty_hsm: Any, key_type: str) -> None:
     verify_signature(key.public_key, b"m", key.sign(b"m"))
 
 
+def test_an_hsm_without_read_only_sessions_signs_and_is_listed(faulty_hsm: Any) -> None:
+    uri = faulty_hsm.uri_of("k", "p256")
+    faulty_hsm.set("no-read-only")
+    key = open_key(uri)
+    verify_signature(key.public_key, b"m", key.sign(b"m"))
+    assert [row["label"] for row in list_keys(faulty_hsm.uri, faulty_hsm.token.pin)] == ["k"]
+
+
 def test_a_removed_hsm_is_unavailable_and_works_again_when_it_is_back(faulty_hsm: Any) -> None:
     key = open_key(faulty_hsm.uri_of("k", "ed25519"))
     before = key.sign(b"m")

@@ -36,7 +36,11 @@ SHARED: dict[str, Any] = {
         "validator_key_type": "ed25519",
         "members": [{"name": "treasury", "vpc_cidr": "10.61.0.0/20"}, {"name": "health", "vpc_cidr": "10.62.0.0/20"}],
     },
-    "gchain_hsm": {"kind": "softhsm", "module_path": "/usr/lib/softhsm/libsofthsm2.so"},
+    "gchain_hsm": {
+        "kind": "softhsm",
+        "module_path": "/usr/lib/softhsm/libsofthsm2.so",
+        "token_labels": {"validator": "validator", "member": "member"},
+    },
     "gchain_wheelhouse": {"digest": "1" * 64, "cometbft_sha256": "2" * 64},
     "gchain_genesis_file": "/nonexistent/genesis.json",
     "gchain_genesis_digest": "",

@@ -13,7 +13,11 @@ pytestmark = pytest.mark.slow
 ROLES = ("hardening", "cometbft", "ledger_node", "monitoring")
 
 CLOUDHSM = {
-    "gchain_hsm": {"kind": "cloudhsm", "module_path": "/opt/cloudhsm/lib/libcloudhsm_pkcs11.so"},
+    "gchain_hsm": {
+        "kind": "cloudhsm",
+        "module_path": "/opt/cloudhsm/lib/libcloudhsm_pkcs11.so",
+        "token_labels": {"validator": "hsm1", "member": "hsm1"},
+    },
     "hsm_program": "/bin/true",
 }
 
@@ -31,6 +35,13 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("ledger_node", {"ledger_node_signer_id": "Host B"}, 'signer "Host B" of epoch 0'),
     ("ledger_node", {"ledger_node_signer_epoch": -1}, "of epoch -1"),
     ("hsm", CLOUDHSM, "AWS CloudHSM has no Ed25519"),
+    ("hsm", {"hsm_token_labels": {"validator": "one", "member": "one"}}, "SoftHSM's tokens have two labels"),
+    ("hsm", {"hsm_token_labels": {"validator": "", "member": "one"}}, "a label has 1 to 32 characters"),
+    (
+        "hsm",
+        CLOUDHSM | {"hsm_validator_key_type": "secp256k1", "hsm_initialise_tokens": True},
+        "hsm_initialise_tokens true do not fit",
+    ),
     ("monitoring", {"monitoring_tls_directory": "/etc/ssl"}, "a tmpfs below /run"),
 ]
 

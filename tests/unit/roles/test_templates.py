@@ -41,6 +41,12 @@ ROTATING = KeyRecord(
     }
 )
 
+ONE_TOKEN = {
+    "kind": "other",
+    "module_path": "/opt/vendor/pkcs11.so",
+    "token_labels": {"validator": "Agency HSM", "member": "Agency HSM"},
+}
+
 VARIANTS: dict[str, tuple[str, list[str], dict[str, Any]]] = {
     "node": (
         "ledger_node",
@@ -71,6 +77,11 @@ VARIANTS: dict[str, tuple[str, list[str], dict[str, Any]]] = {
         "ledger_node",
         ["signer.toml", "node.toml", "receipt-key.uri"],
         {"gchain_keys": ROTATING.to_variables()},
+    ),
+    "node with one token": (
+        "ledger_node",
+        ["signer.toml", "gchain-tls.service", "receipt-key.uri"],
+        {"gchain_hsm": ONE_TOKEN, "gchain_keys": ROTATING.to_variables()},
     ),
     "node with a distant HSM": ("ledger_node", ["gchain-signer.service"], {"ledger_node_hsm_over_network": True}),
     "engine": ("cometbft", ["config.toml", "gchain-engine.service"], {"cometbft_peers": PEERS}),
@@ -227,6 +238,24 @@ def test_in_a_rotation_the_signer_is_told_of_both_keys_each_with_its_own_journal
     assert "object=consensus-3;" in found.next.key
     assert (found.next.first_height, found.next.journal.name) == (700, "journal-consensus-3")
     assert load_signer_config(rendered / "node" / "signer.toml").next is None
+
+
+def test_in_a_product_with_one_token_every_key_is_under_its_label_with_the_pin_of_its_own_unit(rendered: Path) -> None:
+    place = rendered / "node with one token"
+    signer = load_signer_config(place / "signer.toml")
+    assert signer.next is not None
+    issuing = next(line for line in (place / "gchain-tls.service").read_text().splitlines() if "--key" in line)
+    assert "%%20" in issuing, "systemd takes a single percent sign for a specifier"
+    issuer = issuing.partition('--key "')[2].partition('"')[0].replace("%%", "%")
+    texts = [signer.key, signer.next.key, (place / "receipt-key.uri").read_text().strip(), issuer]
+    found = [(uri.token, uri.object, str(uri.pin_source)) for uri in map(Pkcs11Uri.parse, texts)]
+    pin = "/run/credentials/{}.service/{}-pin"
+    assert found == [
+        ("Agency HSM", "consensus-2", pin.format("gchain-signer", "validator")),
+        ("Agency HSM", "consensus-3", pin.format("gchain-signer", "validator")),
+        ("Agency HSM", "receipt-2", pin.format("gchain-node", "member")),
+        ("Agency HSM", "tls", pin.format("gchain-tls", "member")),
+    ]
 
 
 def test_a_rotation_of_the_nodes_keys_changes_only_the_file_that_it_follows(rendered: Path) -> None:

@@ -36,6 +36,7 @@ class Host:
     def __init__(self, **attributes: bool) -> None:
         self.keys: dict[str, Any] = {}
         self.attributes, self.breaks, self.steps = BOUND | FREE | attributes, "", []
+        self.labels = {"validator": "validator", "member": "member"}
 
     def __call__(self, step: Step) -> dict[str, Any]:
         if step == self.breaks:
@@ -46,11 +47,11 @@ class Host:
             self.keys = {name: Ed25519PrivateKey.generate().public_key() for name in OBJECTS}
             created = ["token member", "token validator", *(f"key {name}" for name in OBJECTS)]
         rows = [self._row(name) for name in self.keys] if step == "examine" else []
-        return {"host": "ledger-1", "created": created, "keys": rows}
+        return {"host": "ledger-1", "created": created, "keys": rows, "labels": self.labels}
 
     def _row(self, name: str) -> dict[str, Any]:
         key = self.keys[name]
-        token = {"label": OBJECTS[name], "serial": "77", "manufacturer": "Maker", "model": "M"}
+        token = {"label": self.labels[OBJECTS[name]], "serial": "77", "manufacturer": "Maker", "model": "M"}
         shown = {"label": name, "key_type": "ed25519", "public_key": encode_public_key(key), "kid": key_id(key).hex()}
         return {**shown, **self.attributes, "token": token}
 
@@ -167,6 +168,13 @@ def test_an_interrupted_ceremony_goes_on_and_still_says_what_it_made(hold: Calla
     _, record = verify_ceremony(signed(hold(host), "treasury/a", "treasury/b"), OFFICERS)
     assert host.steps == list(STEPS), "no step twice"
     assert all(key.made_here for key in record.keys)
+
+
+def test_in_a_product_with_one_token_all_keys_are_found_under_its_label(hold: Callable[..., Path]) -> None:
+    host = Host()
+    host.labels = {"validator": "hsm1", "member": "hsm1"}
+    _, record = verify_ceremony(signed(hold(host), "treasury/a", "treasury/b"), OFFICERS)
+    assert {key.token["label"] for key in record.keys} == {"hsm1"}
 
 
 def test_keys_that_were_there_before_are_not_said_to_be_made(hold: Callable[..., Path]) -> None:

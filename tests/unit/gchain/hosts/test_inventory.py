@@ -28,7 +28,11 @@ def test_what_differs_between_environments_comes_from_their_files(workspace: Wor
     shared = describe(load("sandbox"), workspace, outputs(), Wheelhouse(wheelhouse_cache))["vars"]
     assert shared["gchain_zone"]["ntp_servers"] == ["169.254.169.123"]
     assert shared["gchain_consortium"]["chain_id"] == "gchain-sandbox-1"
-    assert shared["gchain_hsm"] == {"kind": "softhsm", "module_path": "/usr/lib/softhsm/libsofthsm2.so"}
+    assert shared["gchain_hsm"] == {
+        "kind": "softhsm",
+        "module_path": "/usr/lib/softhsm/libsofthsm2.so",
+        "token_labels": {"validator": "validator", "member": "member"},
+    }
     assert shared["gchain_operator_cidr"] == "10.71.1.0/28"
 
 
