@@ -181,6 +181,9 @@ _HSM_LABEL = r"^[!-~]([ -~]{0,30}[!-~])?$"
 """Of a token. PKCS#11: at most 32 bytes, and blanks at the end do not count."""
 
 
+_NO_CONTROLS = Field(pattern=r'^[^\x00-\x1f"\\]+$')
+
+
 class StackSettings(_Strict):
     """The `gchain:` keys of `Pulumi.<environment>.yaml`: sizes, retention and the hardware that keys live in."""
 
@@ -206,6 +209,9 @@ class StackSettings(_Strict):
         default="member",
         pattern=_HSM_LABEL,
         description="label of the token with the agency's other keys; the same where a product has one token",
+    )
+    hsm_environment: dict[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")], Annotated[str, _NO_CONTROLS]] = Field(
+        default={}, description="environment variables that the PKCS#11 module reads; no secrets"
     )
     organization: Literal["create", "existing", "none"] = Field(
         description="the foundation stack creates the organization, hangs guardrails on an existing one, or holds none"

@@ -135,6 +135,7 @@ def _hsm(environment: Environment) -> dict[str, Any]:
     return {
         "kind": "softhsm" if settings.hsm == "none" else settings.hsm,
         "module_path": settings.hsm_module_path,
+        "environment": settings.hsm_environment,
         "token_labels": {"validator": settings.hsm_validator_token, "member": settings.hsm_member_token},
     }
 

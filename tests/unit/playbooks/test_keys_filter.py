@@ -10,6 +10,7 @@ import pytest
 
 from gchain.custody.record import KeyInUse, KeyRecord, NextKey
 from gchain.workspace import REPOSITORY
+from gchain_node.keys import Pkcs11Uri
 
 
 def _filters() -> ModuleType:
@@ -45,6 +46,14 @@ def test_without_rotations_the_tokens_hold_the_keys_of_genesis() -> None:
 def test_a_rotation_adds_the_next_key_and_asks_for_none_that_is_lost(lost: bool, names: list[str]) -> None:
     assert [key["name"] for key in wanted(in_rotation(lost=lost), "validator")] == names
     assert len(wanted(in_rotation(lost=lost), "member")) == 3
+
+
+@pytest.mark.parametrize(("name", "found"), [("member", "member"), ("", None)])
+def test_a_uri_names_the_tokens_own_label_and_the_pin_of_the_unit(name: str, found: str | None) -> None:
+    labels = {"validator": "one", "member": "Agency HSM; 50% = é"}
+    uri = Pkcs11Uri.parse(FILTERS.key_uri(name, "member", labels, "/opt/vendor.so", "gchain-gate"))
+    assert (uri.token, uri.object, uri.module_path) == (labels["member"], found, "/opt/vendor.so")
+    assert str(uri.pin_source) == "/run/credentials/gchain-gate.service/member-pin"
 
 
 def test_every_consensus_key_has_a_journal_of_its_own() -> None:

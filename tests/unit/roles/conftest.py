@@ -39,6 +39,7 @@ SHARED: dict[str, Any] = {
     "gchain_hsm": {
         "kind": "softhsm",
         "module_path": "/usr/lib/softhsm/libsofthsm2.so",
+        "environment": {},
         "token_labels": {"validator": "validator", "member": "member"},
     },
     "gchain_wheelhouse": {"digest": "1" * 64, "cometbft_sha256": "2" * 64},

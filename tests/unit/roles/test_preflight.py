@@ -16,6 +16,7 @@ CLOUDHSM = {
     "gchain_hsm": {
         "kind": "cloudhsm",
         "module_path": "/opt/cloudhsm/lib/libcloudhsm_pkcs11.so",
+        "environment": {},
         "token_labels": {"validator": "hsm1", "member": "hsm1"},
     },
     "hsm_program": "/bin/true",

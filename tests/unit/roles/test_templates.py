@@ -44,6 +44,7 @@ ROTATING = KeyRecord(
 ONE_TOKEN = {
     "kind": "other",
     "module_path": "/opt/vendor/pkcs11.so",
+    "environment": {"VENDOR_CONF": "/etc/vendor/one token.conf"},
     "token_labels": {"validator": "Agency HSM", "member": "Agency HSM"},
 }
 
@@ -83,6 +84,8 @@ VARIANTS: dict[str, tuple[str, list[str], dict[str, Any]]] = {
         ["signer.toml", "gchain-tls.service", "receipt-key.uri"],
         {"gchain_hsm": ONE_TOKEN, "gchain_keys": ROTATING.to_variables()},
     ),
+    "units with one token": ("hsm", ["token.conf", "with-token"], {"gchain_hsm": ONE_TOKEN, "hsm__token": "member"}),
+    "units with SoftHSM": ("hsm", ["token.conf", "with-token"], {"hsm__token": "member"}),
     "node with a distant HSM": ("ledger_node", ["gchain-signer.service"], {"ledger_node_hsm_over_network": True}),
     "engine": ("cometbft", ["config.toml", "gchain-engine.service"], {"cometbft_peers": PEERS}),
     "observer": ("cometbft", ["config.toml", "gchain-engine.service"], {"cometbft_role": "observer"}),
@@ -256,6 +259,19 @@ def test_in_a_product_with_one_token_every_key_is_under_its_label_with_the_pin_o
         ("Agency HSM", "receipt-2", pin.format("gchain-node", "member")),
         ("Agency HSM", "tls", pin.format("gchain-tls", "member")),
     ]
+
+
+def test_every_way_to_the_token_has_the_modules_variables_and_softhsms_store_only_with_softhsm(rendered: Path) -> None:
+    one, soft = rendered / "units with one token", rendered / "units with SoftHSM"
+    assert 'Environment="VENDOR_CONF=/etc/vendor/one token.conf"\n' in (one / "token.conf").read_text()
+    assert "  --setenv=VENDOR_CONF='/etc/vendor/one token.conf' \\\n" in (one / "with-token").read_text()
+    for name in ("token.conf", "with-token"):
+        assert ("SOFTHSM2_CONF" in (one / name).read_text(), "SOFTHSM2_CONF" in (soft / name).read_text()) == (
+            False,
+            True,
+        )
+        assert "VENDOR_CONF" not in (soft / name).read_text()
+    assert subprocess.run(["sh", "-n", str(one / "with-token")], check=False).returncode == 0
 
 
 def test_a_rotation_of_the_nodes_keys_changes_only_the_file_that_it_follows(rendered: Path) -> None:

@@ -31,6 +31,7 @@ def test_what_differs_between_environments_comes_from_their_files(workspace: Wor
     assert shared["gchain_hsm"] == {
         "kind": "softhsm",
         "module_path": "/usr/lib/softhsm/libsofthsm2.so",
+        "environment": {},
         "token_labels": {"validator": "validator", "member": "member"},
     }
     assert shared["gchain_operator_cidr"] == "10.71.1.0/28"
