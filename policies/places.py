@@ -11,7 +11,7 @@ from ipaddress import ip_network
 from typing import NamedTuple
 
 from policies.rule import Context
-from policies.view import UnknownValue
+from policies.view import UnknownValue, View
 
 __all__ = [
     "Arn",
@@ -19,6 +19,7 @@ __all__ = [
     "arn_faults",
     "bucket_faults",
     "bucket_name",
+    "copy_faults",
     "endpoint_faults",
     "host_of",
     "is_loopback",
@@ -114,6 +115,25 @@ def kms_faults(at: Context, key: str | None, what: str, *, region: str | None = 
             yield f"{what} is a key of {arn.region} for data in {region}"
     elif not (_KEY_ID.match(key) or key.startswith("alias/")):
         raise UnknownValue(f"{what}: {key!r} is not a KMS key")
+
+
+def copy_faults(at: Context, region: str | None, settings: View | None, key: str, what: str) -> Iterator[str]:
+    """Where a copy lies, and the key that encrypts it, which must be one of that region.
+
+    The key is read after the region is judged: a key that is not known yet hides no copy abroad.
+
+    Args:
+        region: the copy's region; unset means the original's own.
+        settings: what names the key, if anything does.
+        key: the attribute that names it, as `kms_faults` takes it; unset leaves the choice to the service.
+        what: what the messages call the copy.
+
+    Raises:
+        UnknownValue: the key is not known, or none.
+    """
+    yield from region_faults(at, region, f"{what}'s region")
+    if settings is not None:
+        yield from kms_faults(at, settings.text(key), f"{what}'s key", region=region)
 
 
 def network_faults(at: Context, cidr: str | None, what: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from policies.graph import Resource
 from policies.outcomes import Stage
-from policies.places import account_faults, arn_faults, bucket_faults, kms_faults, parse_arn, region_faults
+from policies.places import account_faults, arn_faults, bucket_faults, copy_faults, parse_arn, region_faults
 from policies.rule import Context, Rule, Verdict
 from policies.view import UnknownValue, View
 
@@ -58,10 +58,9 @@ def file_systems_replicate_inside(replication: View, at: Context) -> Iterator[st
     region, site = destination.text("region"), destination.text("availabilityZoneName")
     if not region and not site:
         raise UnknownValue("the destination names neither region nor Availability Zone")
-    yield from region_faults(at, region, "the destination region")
     if site and site not in at.zone.availability_zones:
         yield f"the destination {site} is not an Availability Zone of zone {at.zone.name}"
-    yield from kms_faults(at, destination.text("kmsKeyId"), "the copy's key", region=region)
+    yield from copy_faults(at, region, destination, "kmsKeyId", "the copy")
 
 
 RES_018 = Rule("RES-018", remedy="Delete the copy; copy snapshots between zone regions, under a key of the target.")
@@ -69,10 +68,12 @@ RES_018 = Rule("RES-018", remedy="Delete the copy; copy snapshots between zone r
 
 @RES_018.located("aws:ebs/snapshotCopy:SnapshotCopy")
 def snapshot_copy_stays_inside(copy: Resource, at: Context) -> Iterator[str]:
-    view, region = at.view(copy), at.region(copy)
-    yield from region_faults(at, region, "the copy's region")
-    yield from region_faults(at, view.required("sourceRegion"), "the source region")
-    yield from kms_faults(at, view.text("kmsKeyId"), "the copy's key", region=region)
+    yield from copy_faults(at, at.region(copy), at.view(copy), "kmsKeyId", "the copy")
+
+
+@RES_018.on("aws:ebs/snapshotCopy:SnapshotCopy")
+def copied_snapshot_lies_inside(copy: View, at: Context) -> Iterator[str]:
+    yield from region_faults(at, copy.required("sourceRegion"), "the source region")
 
 
 @RES_018.located("aws:ebs/snapshot:Snapshot")
@@ -112,25 +113,22 @@ def lifecycle_policy_copies_inside(policy: View, at: Context) -> Iterator[str]:
     for schedule in details.children("schedules"):
         for rule in schedule.children("crossRegionCopyRules"):
             target = rule.text("target") or rule.text("targetRegion")
-            yield from _copy_faults(at, target, rule.text("cmkArn"))
+            yield from _snapshot_copy_faults(at, target, rule)
         if (share := schedule.child("shareRule")) is not None:
             for account in share.texts("targetAccounts"):
                 yield from account_faults(at, account, "a snapshot's receiver")
     action = details.child("action")
     for copy in action.children("crossRegionCopies") if action is not None else ():
-        encryption = copy.child("encryptionConfiguration")
-        key = encryption.text("cmkArn") if encryption is not None else None
-        yield from _copy_faults(at, copy.text("target"), key)
+        yield from _snapshot_copy_faults(at, copy.text("target"), copy.child("encryptionConfiguration"))
 
 
-def _copy_faults(at: Context, target: str | None, key: str | None) -> Iterator[str]:
+def _snapshot_copy_faults(at: Context, target: str | None, encryption: View | None) -> Iterator[str]:
     if not target:
         raise UnknownValue("a copy rule names no target")
     if (arn := parse_arn(target)) is not None:
         yield f"snapshots are copied to {arn.resource} of {arn.region}, an Outpost"
         return
-    yield from region_faults(at, target, "a copy target")
-    yield from kms_faults(at, key, "the copy's key", region=target)
+    yield from copy_faults(at, target, encryption, "cmkArn", "a snapshot's copy")
 
 
 @RES_021.whole(Stage.LIVE)

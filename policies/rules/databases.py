@@ -6,29 +6,23 @@ import re
 from collections.abc import Iterator
 
 from policies.graph import Resource
-from policies.places import account_faults, arn_faults, bucket_faults, kms_faults, region_faults
+from policies.places import account_faults, arn_faults, bucket_faults, copy_faults, kms_faults, region_faults
 from policies.rule import Context, NotJudged, Rule
 from policies.view import UnknownValue, View
 
 _NAME = re.compile(r"^[A-Za-z][A-Za-z0-9-]*$")
 
 RES_022 = Rule("RES-022", remedy="Copy to a zone region, share with zone accounts, export to a zone bucket.")
+_SNAPSHOT_COPIES = ("aws:rds/snapshotCopy:SnapshotCopy", "aws:rds/clusterSnapshotCopy:ClusterSnapshotCopy")
 
 
-@RES_022.on("aws:rds/snapshotCopy:SnapshotCopy", "aws:rds/clusterSnapshotCopy:ClusterSnapshotCopy")
+@RES_022.on(*_SNAPSHOT_COPIES)
 def database_snapshots_are_copied_inside(copy: View, at: Context) -> Iterator[str]:
-    region = copy.text("destinationRegion")
-    yield from region_faults(at, region, "destinationRegion")
-    yield from _shared_faults(copy, at)
-    yield from kms_faults(at, copy.text("kmsKeyId"), "the copy's key", region=region)
+    yield from copy_faults(at, copy.text("destinationRegion"), copy, "kmsKeyId", "the copy")
 
 
-@RES_022.on("aws:rds/snapshot:Snapshot", "aws:rds/clusterSnapshot:ClusterSnapshot")
+@RES_022.on(*_SNAPSHOT_COPIES, "aws:rds/snapshot:Snapshot", "aws:rds/clusterSnapshot:ClusterSnapshot")
 def database_snapshots_are_shared_inside(snapshot: View, at: Context) -> Iterator[str]:
-    yield from _shared_faults(snapshot, at)
-
-
-def _shared_faults(snapshot: View, at: Context) -> Iterator[str]:
     for account in snapshot.texts("sharedAccounts"):
         if account == "all":
             yield "everyone may restore the snapshot"
@@ -47,10 +41,12 @@ RES_023 = Rule("RES-023", remedy="Stop the replication, or run it between zone r
 
 @RES_023.located("aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication")
 def backups_replicate_inside(replication: Resource, at: Context) -> Iterator[str]:
-    view, region = at.view(replication), at.region(replication)
-    yield from region_faults(at, region, "the region that receives the backups")
-    yield from arn_faults(at, view.required("sourceDbInstanceArn"), "the replicated database")
-    yield from kms_faults(at, view.text("kmsKeyId"), "the replica's key", region=region)
+    yield from copy_faults(at, at.region(replication), at.view(replication), "kmsKeyId", "the backups' replica")
+
+
+@RES_023.on("aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication")
+def replicated_database_is_inside(replication: View, at: Context) -> Iterator[str]:
+    yield from arn_faults(at, replication.required("sourceDbInstanceArn"), "the replicated database")
 
 
 @RES_023.located("aws:rds/instance:Instance")
@@ -137,19 +133,19 @@ RES_025 = Rule("RES-025", remedy="Remove the replica or witness outside the zone
 @RES_025.on("aws:dynamodb/table:Table")
 def table_replicates_inside(table: View, at: Context) -> Iterator[str]:
     for replica in table.children("replicas"):
-        region = replica.required("regionName")
-        yield from region_faults(at, region, "a replica's region")
-        yield from kms_faults(at, replica.text("kmsKeyArn"), "a replica's key", region=region)
+        yield from copy_faults(at, replica.required("regionName"), replica, "kmsKeyArn", "a replica")
     if (witness := table.child("globalTableWitness")) is not None:
         yield from region_faults(at, witness.required("regionName"), "the witness region")
 
 
 @RES_025.located("aws:dynamodb/tableReplica:TableReplica")
 def replica_lies_inside(replica: Resource, at: Context) -> Iterator[str]:
-    view, region = at.view(replica), at.region(replica)
-    yield from region_faults(at, region, "the replica's region")
-    yield from arn_faults(at, view.required("globalTableArn"), "the replicated table")
-    yield from kms_faults(at, view.text("kmsKeyArn"), "the replica's key", region=region)
+    yield from copy_faults(at, at.region(replica), at.view(replica), "kmsKeyArn", "the replica")
+
+
+@RES_025.on("aws:dynamodb/tableReplica:TableReplica")
+def replicated_table_is_inside(replica: View, at: Context) -> Iterator[str]:
+    yield from arn_faults(at, replica.required("globalTableArn"), "the replicated table")
 
 
 @RES_025.on("aws:dynamodb/globalTable:GlobalTable")

@@ -208,6 +208,7 @@ def vpc_has_a_flow_log_of_all(vpc: Resource, at: Context) -> Iterator[str]:
 
 
 HRD_011 = Rule("HRD-011", remedy="Replace users and access keys by roles; name actions and resources in policies.")
+_MANAGED_POLICY = re.compile(r"^arn:aws[a-z-]*:iam::(?:aws|[0-9]{12}):policy/[!-~]+$")
 
 
 @HRD_011.on("aws:iam/user:User")
@@ -231,6 +232,8 @@ def role_is_not_all_powerful(role: View, at: Context) -> Iterator[str]:
         if (document := inline.text("policy")) is not None:
             yield from _power_faults(statements(document, "inlinePolicies"))
     for arn in role.texts("managedPolicyArns"):
+        if not _MANAGED_POLICY.match(arn):
+            raise UnknownValue(f"managedPolicyArns: {arn!r} is not the ARN of a policy")
         if arn.endswith("/AdministratorAccess"):
             yield "the role has AdministratorAccess"
 

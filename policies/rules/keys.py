@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from policies.documents import Statement, statements
 from policies.graph import Resource
 from policies.outcomes import Stage
-from policies.places import account_faults, arn_faults, kms_faults, region_faults
+from policies.places import account_faults, arn_faults, copy_faults, kms_faults, region_faults
 from policies.principals import account_of, principal_faults
 from policies.rule import Context, NotJudged, Rule, Verdict
 from policies.view import View
@@ -138,9 +138,7 @@ RES_045 = Rule("RES-045", remedy="Remove the replica, or keep it in a zone regio
 @RES_045.on("aws:secretsmanager/secret:Secret")
 def replicas_stay_in_the_zone(secret: View, at: Context) -> Iterator[str]:
     for replica in secret.children("replicas"):
-        region = replica.required("region")
-        yield from region_faults(at, region, "a replica's region")
-        yield from kms_faults(at, replica.text("kmsKeyId"), "a replica's key", region=region)
+        yield from copy_faults(at, replica.required("region"), replica, "kmsKeyId", "a replica")
 
 
 RES_046 = Rule("RES-046", remedy="Name a customer-managed KMS key of a zone account in the resource's own region.")
