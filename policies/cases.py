@@ -37,6 +37,7 @@ __all__ = [
     "load",
     "mutations",
     "outcome",
+    "replaced",
     "replacements",
     "state_graph",
 ]
@@ -108,13 +109,13 @@ def export(case: Case) -> dict[str, Any]:
     return {"version": 3, "deployment": {"resources": [provider, *entries]}}
 
 
-def mutations(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The path of every attribute below `value`."""
+def mutations(value: Any, path: tuple[Any, ...] = (), *, entries: bool = False) -> Iterator[tuple[Any, ...]]:
+    """The path of every attribute below `value`; with `entries`, of every entry of a list too."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
-        if isinstance(value, dict):
+        if entries or isinstance(value, dict):
             yield (*path, key)
-        yield from mutations(item, (*path, key))
+        yield from mutations(item, (*path, key), entries=entries)
 
 
 def at(value: Any, path: tuple[Any, ...]) -> Any:
@@ -155,25 +156,29 @@ def deletions(case: Case) -> Iterator[tuple[Graph, str]]:
                     del at(where, path[:-1])[path[-1]]
                     yield state_graph(case, changed), f"{side} {path}"
         return
-    yield from _changed(case, lambda parent, key: parent.pop(key))
+    yield from _changed(graph(case), lambda parent, key: parent.pop(key))
 
 
 def replacements(case: Case, value: Any) -> Iterator[tuple[Graph, str]]:
-    """The case with one attribute replaced by `value`, once for each, and which."""
-    yield from _changed(case, lambda parent, key: parent.__setitem__(key, value))
+    """The case with one attribute, or entry of a list, replaced by `value`, once for each, and which."""
+    yield from replaced(graph(case), value)
 
 
-def _changed(case: Case, change: Callable[[Any, Any], Any]) -> Iterator[tuple[Graph, str]]:
-    """The case's graph with one attribute of one resource, or one fact, changed; once for each."""
-    whole = graph(case)
+def replaced(whole: Graph, value: Any) -> Iterator[tuple[Graph, str]]:
+    """The graph with one attribute, entry of a list or fact replaced by `value`, once for each, and which."""
+    yield from _changed(whole, lambda parent, key: parent.__setitem__(key, value), entries=True)
+
+
+def _changed(whole: Graph, change: Callable[[Any, Any], Any], *, entries: bool = False) -> Iterator[tuple[Graph, str]]:
+    """The graph with one attribute of one resource, or one fact, changed; once for each."""
     for index, resource in enumerate(whole.resources):
-        for path in mutations(dict(resource.properties)):
+        for path in mutations(dict(resource.properties), entries=entries):
             properties = copy.deepcopy(dict(resource.properties))
             change(at(properties, path[:-1]), path[-1])
             resources = [*whole.resources]
             resources[index] = _with(resource, properties)
             yield Graph(resources, whole.facts), f"{resource.name} {path}"
-    for path in mutations(whole.facts):
+    for path in mutations(whole.facts, entries=entries):
         facts = copy.deepcopy(whole.facts)
         change(at(facts, path[:-1]), path[-1])
         yield Graph(whole.resources, facts), str(path)

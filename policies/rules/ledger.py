@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from policies.graph import Resource
 from policies.outcomes import Stage
-from policies.places import bucket_faults, host_of, is_loopback, network_faults
+from policies.places import bucket_faults, endpoint_faults, host_of, is_loopback, network_faults
 from policies.rule import Context, NotJudged, Rule, Verdict
 from policies.view import UnknownValue, View
 
@@ -79,7 +79,7 @@ def _peer_faults(identifier: str, address: str, at: Context, where: str) -> Iter
         yield f"{where} hold {identifier[:12]}, which no member registered"
     host = host_of(address)
     if not (host.endswith(f".{at.zone.domain}") and at.zone.domain):
-        yield from network_faults(at, host, f"an address in {where}")
+        yield from network_faults(at, host or address, f"an address in {where}")
 
 
 def _registered_ids(at: Context) -> set[str]:
@@ -130,7 +130,7 @@ def rpc_and_snapshots_serve_the_zone_only(host: View, at: Context) -> Iterator[s
             yield from network_faults(at, source, "a source admitted to RPC")
     for server in statesync.texts("rpc_servers"):
         if not host_of(server).endswith(f".{at.zone.domain}"):
-            yield from network_faults(at, host_of(server), "a state sync server")
+            yield from network_faults(at, host_of(server) or server, "a state sync server")
     statesync.flag("serving")
 
 
@@ -224,8 +224,8 @@ def ledger_backups_stay_in_the_zone(host: View, at: Context) -> Iterator[str]:
     for target in host.need("ledger_backup").texts("targets"):
         if target.startswith("s3://"):
             yield from bucket_faults(at, target, "a backup target")
-        elif not host_of(target).endswith(f".{at.zone.domain}"):
-            yield from network_faults(at, host_of(target), "a backup target")
+        else:
+            yield from endpoint_faults(at, target, "a backup target")
 
 
 LED_007 = Rule("LED-007", remedy="Send one salted hash to an endpoint on the zone's list of anchors, under a waiver.")

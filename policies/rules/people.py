@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -217,6 +218,8 @@ RES_108 = Rule(
     "RES-108",
     remedy="Set PULUMI_SKIP_UPDATE_CHECK=true; run Prowler without --push-to-cloud and Checkov with --skip-download.",
 )
+_PLAIN_WORD = re.compile(r"^[\w./:=,+%-]+$")
+"""A word of a command line that is what it says: no variable, quote or substitution of the shell."""
 
 
 @RES_108.whole(Stage.PREFLIGHT, Stage.PLAN)
@@ -237,4 +240,7 @@ def scanners_upload_nothing(at: Context) -> Iterator[Verdict]:
         faults.append("Prowler runs with --push-to-cloud")
     if checkov and "--skip-download" not in checkov:
         faults.append("Checkov runs without --skip-download")
+    hidden = [word for word in (*prowler, *checkov) if not _PLAIN_WORD.match(word)]
+    if hidden and not faults:
+        raise UnknownValue(f"a scanner is started with {hidden[0]!r}, whose value is set elsewhere")
     yield Verdict("scanners", faults, {"prowler": prowler, "checkov": checkov})
