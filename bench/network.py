@@ -17,6 +17,8 @@ from gchain.toolchain import program_path
 
 __all__ = ["Testnet", "configure", "peer_addresses", "run_testnet", "start_process"]
 
+_AS_ON_HOSTS = ("chrt", "--batch", "0")  # the scheduling policy of the engine's and the node's units
+
 
 @dataclass(frozen=True)
 class Testnet:
@@ -78,7 +80,7 @@ def _wait_for_height(rpc: str, height: int, seconds: float) -> None:
 def start_process(stack: ExitStack, command: list[str], log: Path) -> int:
     """Start a process that ends with the stack; its id."""
     out = stack.enter_context(log.open("w"))
-    process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
+    process = subprocess.Popen([*_AS_ON_HOSTS, *command], stdout=out, stderr=subprocess.STDOUT)
 
     def stop() -> None:
         process.terminate()

@@ -20,7 +20,7 @@ from contextlib import suppress
 import cbor2
 
 from gchain_node import __version__, evidence, genesis, queries, validators
-from gchain_node.delivery import Delivery, Moment
+from gchain_node.delivery import Delivery, Moment, refusal
 from gchain_node.errors import EngineError, TransactionError
 from gchain_node.messages import (
     Block,
@@ -42,7 +42,7 @@ from gchain_node.state import Nothing, State
 from gchain_node.store import Batch, Store
 from gchain_node.tlog import recording
 from gchain_node.tree import Tree
-from gchain_node.tx import tx_hash
+from gchain_node.tx import SignedTx, tx_hash
 from gchain_node.verified import VerifiedTransactions
 
 __all__ = ["APP_VERSION", "VALIDATOR_CHANGES", "App"]
@@ -98,18 +98,28 @@ class App:
 
         `recheck` is for one that was accepted before a block; it is judged alike, its signature is remembered.
         """
+        try:
+            signed = self.verified.decode(raw)
+        except TransactionError as error:
+            return refusal(raw, error)
         if not recheck:
-            self.verify_ahead(raw)
+            self._verify_ahead(signed)
         with self._lock:
-            moment = Moment(self.chain_id, self._next_height(), self._last_time_ns)
-            return self._delivery.check(self._check_state, raw, moment)
+            moment = Moment(self._chain_id, self._next_height(), self._last_time_ns)
+            return self._delivery.check(self._check_state, signed, moment)
 
     def verify_ahead(self, raw: bytes) -> None:
         """Verify a transaction's signature and remember it if it is good, beside whatever else runs: verification lets
         other threads go on, and a commit need not wait for it. What is wrong is found again, and said, by `check_tx`.
         """
         with suppress(TransactionError):
-            signed = self.verified.decode(raw)
+            self._verify_ahead(self.verified.decode(raw))
+
+    def _verify_ahead(self, signed: SignedTx) -> None:
+        with suppress(TransactionError):
+            if self.verified.knows(signed.envelope.kid):
+                self.verified.verify(signed)
+                return
             entry = self._store.get(f"keys/{signed.envelope.kid.hex()}".encode())
             if entry is not None:
                 self.verified.verify(signed, cbor2.loads(entry)["public_key"])

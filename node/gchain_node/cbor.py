@@ -19,6 +19,7 @@ __all__ = ["MAX_DEPTH", "decode", "encode", "is_canonical", "plain"]
 
 MAX_DEPTH = 16
 _LIMIT = 2**63
+_SIMPLE = frozenset({str, bytes, int, bool, type(None)})
 # Every tag that cbor2 would turn into a Python object of its own; any other reaches `tag_hook`.
 _TAGS = (0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799)
 
@@ -38,7 +39,7 @@ def encode(value: Any) -> bytes:
 
 def _in_order(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _in_order(value[key]) for key in _order(tuple(value))}
+        return {key: item if type(item := value[key]) in _SIMPLE else _in_order(item) for key in _order(tuple(value))}
     return [_in_order(item) for item in value] if isinstance(value, list | tuple) else value
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import cbor2
 
@@ -23,7 +22,7 @@ from gchain_node.state import State
 from gchain_node.tx import SignedTx
 from gchain_node.verified import VerifiedTransactions
 
-__all__ = ["Delivery", "Moment"]
+__all__ = ["Delivery", "Moment", "refusal"]
 
 _log = logging.getLogger(__name__)
 _DEFECTS: Final = (
@@ -32,8 +31,7 @@ _DEFECTS: Final = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """Which block a transaction is judged for."""
 
     chain_id: str
@@ -47,25 +45,25 @@ class Delivery:
     def __init__(self, verified: VerifiedTransactions) -> None:
         self._verified = verified
 
-    def check(self, state: State, raw: bytes, moment: Moment) -> TxResult:
+    def check(self, state: State, signed: SignedTx, moment: Moment) -> TxResult:
         """The code, log and gas that `deliver` would answer now. Only success leaves a trace, so that a follow-up sees
         it.
         """
         state.begin()
         try:
-            signed = self._verified.decode(raw)
             context = self._admit(state, signed, moment)
             _effect(context, signed)
             if context.validator_updates:
                 validators.check(state, context.validator_updates)
         except TransactionError as error:
             state.abandon()
-            return _refusal(raw, error)
+            return refusal(signed.raw, error)
         except BaseException:
             state.abandon()
             raise
         state.keep()
-        return TxResult(Code.OK, b"", "", len(raw), len(raw))
+        size = len(signed.raw)
+        return TxResult(Code.OK, b"", "", size, size)
 
     def deliver(self, state: State, raw: bytes, moment: Moment, updates: list[ValidatorUpdate]) -> TxResult:
         """Apply a transaction of a block; `updates` gains what the engine must be told."""
@@ -76,7 +74,7 @@ class Delivery:
             with state.transaction():
                 result = _run(context, signed, updates)
         except TransactionError as error:
-            return _refusal(raw, error)
+            return refusal(raw, error)
         updates.extend(context.validator_updates)
         return result
 
@@ -108,7 +106,7 @@ class Delivery:
                 f"the consortium is forming: {signed.tx.module}/{signed.tx.action} waits until the ledger is live",
             )
         replay.use(state, signer.name, signed.tx.nonce, ordered=signed.tx.ordered)
-        return Context(state, moment.chain_id, moment.height, moment.time_ns, signer)
+        return Context(state, moment.chain_id, moment.height, moment.time_ns, signer, [])
 
     def _authenticate(self, state: State, signed: SignedTx, height: int) -> Signer:
         kid = signed.envelope.kid
@@ -158,7 +156,8 @@ def _check_moment(signed: SignedTx, moment: Moment) -> None:
 def _run(context: Context, signed: SignedTx, updates: Sequence[ValidatorUpdate]) -> TxResult:
     """The action's result; `updates` are those of the block before this transaction."""
     effect = _effect(context, signed)
-    validators.check(context.state, [*updates, *context.validator_updates])
+    if context.validator_updates:
+        validators.check(context.state, [*updates, *context.validator_updates])
     attributes = (
         Attribute("action", signed.tx.action),
         Attribute("signer", signed.tx.signer),
@@ -195,5 +194,6 @@ def _defect(signed: SignedTx, error: Exception) -> TransactionError:
     return TransactionError(Code.INTERNAL, f"{name} has a defect ({type(error).__name__}): report it")
 
 
-def _refusal(raw: bytes, error: TransactionError) -> TxResult:
+def refusal(raw: bytes, error: TransactionError) -> TxResult:
+    """What a transaction gets that `error` stopped."""
     return TxResult(int(error.code), b"", str(error), len(raw), len(raw))

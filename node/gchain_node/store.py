@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from gchain_node.errors import CorruptStateError, StateError
+from gchain_node.known_keys import KnownKeys
 from gchain_node.rows import seal, unseal
 from gchain_node.tlog import tables
 from gchain_node.tlog.frontier import LogAppend
@@ -60,6 +61,7 @@ class Store:
         self._lock = threading.RLock()
         self._pages: dict[bytes, bytes | None] = {}
         self._values: dict[bytes, bytes | None] = {}
+        self._known = KnownKeys(self._keys_after)
         self.log = tables.LogTables(self._all)
         try:
             self._connection = _connect(path)
@@ -97,6 +99,8 @@ class Store:
         with self._lock:
             if key in self._values:
                 return self._values[key]
+            if not self._known.may_hold(key):
+                return None
             data = self._sealed("value", key, "SELECT data FROM value WHERE key = ?")
             _remember(self._values, {key: data})
             return data
@@ -120,6 +124,9 @@ class Store:
         rows = self._all("SELECT key, data FROM value WHERE key > ? ORDER BY key LIMIT ?", key, limit)
         return [(found, self._unseal("value", found, data)) for found, data in rows]
 
+    def _keys_after(self, key: bytes, limit: int) -> list[bytes]:
+        return [row[0] for row in self._all("SELECT key FROM value WHERE key > ? ORDER BY key LIMIT ?", key, limit)]
+
     def pages(self) -> Iterable[tuple[bytes, bytes]]:
         rows = self._all("SELECT path, data FROM page ORDER BY path")
         return [(path, self._unseal("page", path, data)) for path, data in rows]
@@ -141,6 +148,7 @@ class Store:
                     self._connection.execute("ROLLBACK")
                 raise _explain(self.path, error) from error
             self.height, self.app_hash = batch.height, batch.app_hash
+            self._known.learn(batch.values)
             _remember(self._values, batch.values)
             _remember(self._pages, batch.pages)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeGuard, cast
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -50,6 +50,9 @@ ALGORITHMS = {"ES256": -7, "EdDSA": -8}
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _ECDSA = ec.ECDSA(hashes.SHA256())
 _SIGN1_TAG = b"\xd2"
+_ARRAY_OF_FOUR, _EMPTY_MAP = 0x84, 0xA0
+_WIDTHS = {24: 1, 25: 2, 26: 4}  # bytes of a length, by what the initial byte says
+_SHORTEST = {24: 24, 25: 1 << 8, 26: 1 << 16}  # the least length that needs them
 _IN_ORDER = ("args", "nonce", "action", "module", "signer", "chain_id", "expires_height")
 _FIELDS = set(_IN_ORDER)
 
@@ -171,10 +174,32 @@ def decode_sign1(raw: bytes) -> CoseSign1:
 
 def _canonical_parts(raw: bytes) -> list[Any] | None:
     """The parts of an envelope in its one encoding, which is nearly every one; None leaves it to the strict decoder."""
-    parts = cbor.plain(raw[1:])
-    if type(parts) is list and len(parts) == 4 and type(parts[1]) is dict and not parts[1]:
-        return parts if type(parts[0]) is type(parts[2]) is type(parts[3]) is bytes else None
-    return None
+    try:
+        if raw[1] != _ARRAY_OF_FOUR:
+            return None
+        protected, at = _byte_string(raw, 2)
+        if raw[at] != _EMPTY_MAP:
+            return None
+        payload, at = _byte_string(raw, at + 1)
+        signature, at = _byte_string(raw, at)
+    except (IndexError, ValueError):
+        return None
+    return [protected, {}, payload, signature] if at == len(raw) else None
+
+
+def _byte_string(raw: bytes, at: int) -> tuple[bytes, int]:
+    """The CBOR byte string that starts at `at`, with its length in the shortest form, and where it ends: beyond `raw`
+    if that is too short. Raises `ValueError`, `IndexError`.
+    """
+    size, start = raw[at] - 0x40, at + 1
+    if size >= 24:
+        width = _WIDTHS.get(size, 0)
+        size, start, marker = int.from_bytes(raw[start : start + width], "big"), start + width, size
+        if not width or size < _SHORTEST[marker]:
+            raise ValueError("not a byte string whose length is in its shortest form")
+    elif size < 0:
+        raise ValueError("not a byte string")
+    return raw[start : start + size], start + size
 
 
 @lru_cache(maxsize=4096)
@@ -191,13 +216,15 @@ def _read_protected(protected: bytes) -> tuple[str, bytes]:
     raise TransactionError(Code.ALGORITHM_NOT_ALLOWED, f"algorithm {header[1]!r} is neither ES256 (-7) nor EdDSA (-8)")
 
 
-def decode(raw: bytes) -> SignedTx:
-    """Read a transaction. Raises `TransactionError`; the signature has not been looked at."""
+def decode(raw: bytes, name: bytes | None = None) -> SignedTx:
+    """Read a transaction. `name` is its hash, for a caller who knows it. Raises `TransactionError`; the signature has
+    not been looked at.
+    """
     envelope = decode_sign1(raw)
     fields = _canonical_fields(envelope.payload) or cbor.decode(envelope.payload)
     if not isinstance(fields, dict):
         raise TransactionError(Code.MALFORMED, "the payload must be a map")
-    return SignedTx(_read_fields(fields), envelope, raw, tx_hash(raw))
+    return SignedTx(_read_fields(fields), envelope, raw, name or tx_hash(raw))
 
 
 def _canonical_fields(payload: bytes) -> dict[str, Any] | None:
@@ -211,9 +238,8 @@ def _canonical_fields(payload: bytes) -> dict[str, Any] | None:
 
 
 def _read_fields(fields: dict[str, Any]) -> Tx:
-    names = set(fields)
-    if names - {"ordered"} != _FIELDS:
-        difference = ", ".join(sorted((names - {"ordered"}) ^ _FIELDS))
+    if tuple(fields) != _IN_ORDER and (names := set(fields) - {"ordered"}) != _FIELDS:
+        difference = ", ".join(sorted(names ^ _FIELDS))
         raise TransactionError(Code.MALFORMED, f"the payload's fields are not those of a transaction: {difference}")
     for name in ("chain_id", "module", "action", "signer"):
         value = fields[name]
@@ -238,8 +264,18 @@ def verify(envelope: CoseSign1, public_key: PublicKeyTypes) -> None:
         _verify_eddsa(envelope, public_key)
 
 
+def _is_p256(public_key: PublicKeyTypes) -> TypeGuard[ec.EllipticCurvePublicKey]:
+    return _is_elliptic(type(public_key)) and cast(ec.EllipticCurvePublicKey, public_key).curve.name == "secp256r1"
+
+
+@lru_cache(maxsize=16)
+def _is_elliptic(kind: type) -> bool:
+    """`issubclass` of an abstract class, remembered: it costs a tenth of what a signature's verification does."""
+    return issubclass(kind, ec.EllipticCurvePublicKey)
+
+
 def _verify_es256(envelope: CoseSign1, public_key: PublicKeyTypes) -> None:
-    if not isinstance(public_key, ec.EllipticCurvePublicKey) or not isinstance(public_key.curve, ec.SECP256R1):
+    if not _is_p256(public_key):
         raise TransactionError(Code.ALGORITHM_NOT_ALLOWED, "the transaction says ES256, the key is not of P-256")
     r = int.from_bytes(envelope.signature[:32], "big")
     s = int.from_bytes(envelope.signature[32:], "big")

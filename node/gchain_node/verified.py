@@ -42,13 +42,15 @@ class VerifiedTransactions:
         name = tx.tx_hash(raw)
         found = self._decoded.get(name)
         if found is None:
-            found = tx.decode(raw)
+            found = tx.decode(raw, name)
             with self._lock:
                 self._remember(found)
         return found
 
-    def verify(self, signed: tx.SignedTx, public_key_der: bytes) -> None:
-        """`tx.verify` under the key whose SHA-256 is the envelope's kid. Raises `TransactionError`."""
+    def verify(self, signed: tx.SignedTx, public_key_der: bytes = b"") -> None:
+        """`tx.verify` under the key whose SHA-256 is the envelope's kid; its bytes can be left out if `knows` says so.
+        Raises `TransactionError`.
+        """
         if signed.hash in self._good:
             self.hits += 1  # counts for the metrics: one lost between threads does no harm
             return
@@ -57,6 +59,10 @@ class VerifiedTransactions:
         with self._lock:
             if signed.hash in self._decoded:
                 self._good.add(signed.hash)
+
+    def knows(self, kid: bytes) -> bool:
+        """Whether `verify` has had the key of this kid: its bytes need not be found again."""
+        return kid in self._keys
 
     def _key(self, kid: bytes, der: bytes) -> PublicKeyTypes:
         key = self._keys.get(kid)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
 
 from gchain_node.codes import Code
 from gchain_node.errors import TransactionError
@@ -30,8 +30,7 @@ T = TypeVar("T")
 _IDENTIFIER = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9])?")
 
 
-@dataclass(frozen=True, slots=True)
-class Signer:
+class Signer(NamedTuple):
     """Whose key signed: a member itself, or one of its officers."""
 
     member: str
@@ -43,8 +42,7 @@ class Signer:
         return self.member if self.officer is None else f"{self.member}/{self.officer}"
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """One transaction's surroundings. `validator_updates` collects what the engine must be told."""
 
     state: State
@@ -52,15 +50,14 @@ class Context:
     height: int
     time_ns: int
     signer: Signer
-    validator_updates: list[ValidatorUpdate] = field(default_factory=list)
+    validator_updates: list[ValidatorUpdate]
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(NamedTuple):
     """`data` is provable and is what a receipt shows; `attributes` are for indexes and live events alone."""
 
     data: dict[str, Any]
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str] = MappingProxyType({})
 
 
 Action = Callable[[Context, dict[str, Any]], Effect]

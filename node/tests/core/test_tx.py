@@ -173,3 +173,36 @@ def test_a_map_in_another_order_is_refused(value: dict[str, int], shuffler: Any)
     with pytest.raises(TransactionError) as caught:
         cbor.decode(raw)
     assert caught.value.code is Code.NOT_CANONICAL
+
+
+def _outcome(raw: bytes) -> object:
+    try:
+        return tx.decode_sign1(raw)
+    except TransactionError as error:
+        return error.code, str(error)
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    st.sampled_from([b"", b"x", bytes(23), bytes(24), bytes(255), bytes(256), bytes(70_000), TX.encode()]),
+    st.integers(0, 500),
+    st.sampled_from(["as it is", "byte changed", "cut", "longer", "long length"]),
+    st.integers(0, 255),
+)
+def test_the_quick_reading_of_an_envelope_agrees_with_the_strict_one(
+    payload: bytes, place: int, change: str, value: int
+) -> None:
+    raw = bytearray(envelope(payload))
+    place %= min(len(raw), 120)
+    if change == "byte changed":
+        raw[place] = value
+    elif change == "cut":
+        del raw[place:]
+    elif change == "longer":
+        raw[place:place] = bytes([value])
+    elif change == "long length":  # a byte string's length in more bytes than it needs
+        raw[place : place + 1] = b"\x59\x00" + raw[place : place + 1]
+    quick = _outcome(bytes(raw))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tx, "_canonical_parts", lambda raw: None)
+        assert _outcome(bytes(raw)) == quick

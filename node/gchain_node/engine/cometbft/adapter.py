@@ -7,6 +7,7 @@ votes by nothing and accepts only that.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 from google.protobuf.json_format import MessageToDict
@@ -135,16 +136,7 @@ class AbciAdapter:
         )
 
     def _check_tx(self, request: abci.RequestCheckTx) -> abci.Response:
-        result = self._app.check_tx(request.tx, request.type == abci.CHECK_TX_TYPE_RECHECK)
-        return abci.Response(
-            check_tx=abci.ResponseCheckTx(
-                code=result.code,
-                data=result.data,
-                log=result.log,
-                gas_wanted=result.gas_wanted,
-                gas_used=result.gas_used,
-            )
-        )
+        return _check_response(self._app.check_tx(request.tx, request.type == abci.CHECK_TX_TYPE_RECHECK))
 
     def _prepare_proposal(self, request: abci.RequestPrepareProposal) -> abci.Response:
         txs = self._app.prepare_proposal(
@@ -251,6 +243,20 @@ def _misbehavior(report: abci.Misbehavior) -> Misbehavior:
 
 def _vote(vote: abci.VoteInfo) -> Vote:
     return Vote(vote.validator.address, vote.validator.power, vote.block_id_flag == types.BLOCK_ID_FLAG_COMMIT)
+
+
+@lru_cache(maxsize=1024)
+def _check_response(result: TxResult) -> abci.Response:
+    """The response, which MUST NOT be changed: accepted transactions of one size all get the same."""
+    return abci.Response(
+        check_tx=abci.ResponseCheckTx(
+            code=result.code,
+            data=result.data,
+            log=result.log,
+            gas_wanted=result.gas_wanted,
+            gas_used=result.gas_used,
+        )
+    )
 
 
 def _exec_result(result: TxResult) -> abci.ExecTxResult:

@@ -111,7 +111,7 @@ class AbciServer:
                 return
             thread = threading.Thread(target=self._serve, args=(connection,), name="abci-connection", daemon=True)
             self._connections[connection] = thread
-        thread.start()
+            thread.start()  # before `close` can see it: a thread that was not started cannot be joined
 
     def _serve(self, connection: socket.socket) -> None:
         try:

@@ -122,8 +122,6 @@ class EmbeddedEngine:
         last_commit = self._last_commit(time_ns)
         txs = self._app.prepare_proposal(self._mempool.waiting(), self._max_bytes, chain.height + 1, time_ns)
         header = chain.header(txs, last_commit, time_ns)
-        if not self._app.process_proposal(txs, header.height, time_ns):
-            raise EngineError(f"the state machine refused its own proposal for height {header.height}")
         return self._commit_block(header, txs, last_commit)
 
     def _commit_block(self, header: Header, txs: Sequence[bytes], last_commit: Commit) -> CommittedBlock:
