@@ -6,7 +6,6 @@ Other codes are errors of the check itself (policies/errors.py, gchain/errors.py
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,7 +34,7 @@ from policies.graph import Graph
 from policies.officers import Officers
 from policies.outcomes import Finding, Outcome, Severity, Stage
 from policies.pack import record_path
-from policies.register import known_officers
+from policies.register import agreed_genesis, known_officers
 from policies.reports.member import StageResult, build
 from policies.ruleset import enforced
 from policies.signing import sign_report
@@ -94,7 +93,7 @@ class Subject:
     @cached_property
     def genesis(self) -> dict[str, Any] | None:
         path = self.workspace.genesis
-        return json.loads(path.read_text()) if path.is_file() else None
+        return agreed_genesis(path) if path.is_file() else None
 
     @cached_property
     def officers(self) -> Officers:

@@ -75,17 +75,20 @@ class Officers:
             found |= {key_id(key).hex(): (Officer(member, name), key) for name, key in keys.items()}
         return Officers(found)
 
-    def verify(self, envelope: Mapping[str, Any], payload_type: str) -> tuple[Any, list[Officer]]:
-        """The JSON payload of a DSSE envelope, and the officers who signed it: at least one.
+    def verify(self, envelope: Mapping[str, Any], payload_type: str) -> tuple[dict[str, Any], list[Officer]]:
+        """The JSON object in a DSSE envelope, and the officers who signed it: at least one.
 
         Raises:
-            ReportError: it does not verify, or no registered officer signed it.
+            ReportError: it does not verify, holds no object, or no registered officer signed it.
         """
         try:
             payload, signers = verify_dsse(envelope, payload_type, {kid: key for kid, (_, key) in self.by_key.items()})
-            return json.loads(payload), [self.by_key[kid][0] for kid in dict.fromkeys(signers)]
+            document = json.loads(payload)
         except (NodeError, ValueError) as error:
             raise ReportError(f"no registered officer's signature holds: {error}") from error
+        if not isinstance(document, dict):
+            raise ReportError(f"what was signed is not an object but {type(document).__name__}")
+        return document, [self.by_key[kid][0] for kid in dict.fromkeys(signers)]
 
 
 def read_envelope(path: Path) -> dict[str, Any]:

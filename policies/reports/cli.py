@@ -16,7 +16,7 @@ from policies import check, frameworks, own_rules, signing, waivers
 from policies.errors import ReportError, WaiverError
 from policies.frameworks.component import component_definition
 from policies.officers import read_envelope
-from policies.register import known_officers
+from policies.register import agreed_genesis, known_officers
 from policies.reports import anchoring, history, page, rule_pages, schemas
 from policies.reports import compare as comparing
 from policies.reports import merge as merging
@@ -39,19 +39,6 @@ def envelopes(workspace: Workspace) -> dict[str, dict[str, Any]]:
     """The signed member reports among the public files, by member."""
     found = sorted(workspace.reports.glob("*.dsse.json"))
     return {path.name.removesuffix(".dsse.json"): read_envelope(path) for path in found}
-
-
-def genesis(workspace: Workspace) -> dict[str, Any]:
-    """The agreed genesis document.
-
-    Raises:
-        ReportError: there is none yet.
-    """
-    try:
-        document: dict[str, Any] = json.loads(workspace.genesis.read_text())
-    except (OSError, ValueError) as error:
-        raise ReportError(f"{workspace.genesis}: {error}", remedy="agree on genesis first") from error
-    return document
 
 
 def read_report(path: Path) -> dict[str, Any]:
@@ -78,7 +65,7 @@ def merge_reports(workspace: Workspace, zone_digest: str | None = None) -> dict[
     Raises:
         ReportError: a member report does not hold, is older than a month, or is from the future.
     """
-    agreed = genesis(workspace)
+    agreed = agreed_genesis(workspace.genesis)
     officers = known_officers(workspace, agreed)
     document = merging.merge(envelopes(workspace), agreed, zone_digest=zone_digest, officers=officers)
     merging.verify_dates(document, _now(), recent=True)
@@ -96,7 +83,7 @@ def verify_report(workspace: Workspace, zone_digest: str | None = None) -> dict[
         ReportError: it is not the merge of the signed member reports, or one of them is from the future.
     """
     document = read_report(workspace.public / "consortium-report.json")
-    agreed = genesis(workspace)
+    agreed = agreed_genesis(workspace.genesis)
     officers = known_officers(workspace, agreed)
     merging.verify(document, envelopes(workspace), agreed, zone_digest=zone_digest, officers=officers)
     merging.verify_dates(document, _now(), recent=False)

@@ -28,7 +28,7 @@ from policies.canonical import digest
 from policies.catalogue import catalogue
 from policies.errors import PolicyError, ReportError, WaiverError
 from policies.officers import read_envelope
-from policies.register import known_officers
+from policies.register import agreed_genesis, known_officers
 from policies.reports import history, pages, schemas
 from policies.reports.compare import compare
 from policies.reports.member import PAYLOAD_TYPE
@@ -126,7 +126,7 @@ def _evidence(workspace: Workspace, request: Request) -> str:
 
 def _member_report(workspace: Workspace, member: str) -> tuple[dict[str, Any], list[str]]:
     envelope = read_envelope(workspace.reports / f"{member}.dsse.json")
-    genesis = json.loads(workspace.genesis.read_text())
+    genesis = agreed_genesis(workspace.genesis)
     document, signers = known_officers(workspace, genesis).verify(envelope, PAYLOAD_TYPE)
     return document, [str(officer) for officer in signers]
 

@@ -91,7 +91,9 @@ def _object_lock(s3: Any, name: str) -> Any:
 def _settings(path: Path | None, session: boto3.Session, endpoint: str | None) -> dict[str, Any]:
     if path is None or not path.is_file():
         return {"secretsprovider": UNKNOWN, "encryptedkey": UNKNOWN, "key": UNKNOWN}
-    settings = yaml.safe_load(path.read_text()) or {}
+    settings = _mapping(path)
+    if settings is None or not isinstance(settings.get("secretsprovider") or "", str):
+        return {"secretsprovider": UNKNOWN, "encryptedkey": UNKNOWN, "key": UNKNOWN}
     # An empty secretsprovider is the engine's default: a passphrase.
     provider = settings.get("secretsprovider") or ("passphrase" if settings.get("encryptionsalt") else None)
     return {
@@ -99,6 +101,14 @@ def _settings(path: Path | None, session: boto3.Session, endpoint: str | None) -
         "encryptedkey": settings.get("encryptedkey"),
         "key": _key(str(provider), session, endpoint) if provider else UNKNOWN,
     }
+
+
+def _mapping(path: Path) -> dict[str, Any] | None:
+    try:
+        found = yaml.safe_load(path.read_text()) or {}
+    except (OSError, ValueError, yaml.YAMLError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _key(provider: str, session: boto3.Session, endpoint: str | None) -> Any:

@@ -33,7 +33,7 @@ def graph(export: Mapping[str, Any], stack: str, *, bucket_lookup: BucketLookup 
     providers: dict[str, Resource] = {}
     found: list[Resource] = []
     for entry in entries:
-        if entry["type"] in ("pulumi:pulumi:Stack",) or entry.get("delete"):
+        if entry["type"] in ("pulumi:pulumi:Stack",) or entry.get("delete") is True:
             continue
         resource = _resource(entry, providers)
         found.append(resource)
@@ -52,7 +52,7 @@ def _resources(export: Mapping[str, Any], stack: str) -> list[dict[str, Any]]:
         raise SourceError(f"the export of {stack} is not a deployment of version 3", remedy=remedy)
     entries = export["deployment"].get("resources")
     if not isinstance(entries, list) or not all(_is_whole(entry) for entry in entries):
-        raise SourceError(f"the export of {stack} is truncated: a resource lacks its URN or type", remedy=remedy)
+        raise SourceError(f"the export of {stack} is truncated or garbled: a resource is not whole", remedy=remedy)
     for entry in entries:
         if not entry["urn"].startswith(f"urn:pulumi:{stack}::"):
             raise SourceError(f"the export holds {entry['urn']}, which is not of stack {stack}", remedy=remedy)
@@ -60,7 +60,20 @@ def _resources(export: Mapping[str, Any], stack: str) -> list[dict[str, Any]]:
 
 
 def _is_whole(entry: Any) -> bool:
-    return isinstance(entry, Mapping) and all(isinstance(entry.get(key), str) for key in ("urn", "type"))
+    """URN and type are there and agree, and what else is read is of its kind."""
+    return (
+        isinstance(entry, Mapping)
+        and all(isinstance(entry.get(key), str) for key in ("urn", "type"))
+        and _type_in(entry["urn"]) == entry["type"]
+        and all(isinstance(entry.get(key) or {}, Mapping) for key in ("inputs", "outputs"))
+        and isinstance(entry.get("provider") or "", str)
+    )
+
+
+def _type_in(urn: str) -> str:
+    """The type in `urn:pulumi:<stack>::<project>::<parent types>$<type>::<name>`; the name may hold anything."""
+    parts = urn.split("::", 3)
+    return parts[2].rpartition("$")[2] if len(parts) == 4 else ""
 
 
 def _resource(entry: Mapping[str, Any], providers: Mapping[str, Resource]) -> Resource:

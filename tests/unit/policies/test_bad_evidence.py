@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import sys
 from collections.abc import Callable
@@ -9,17 +10,22 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from gchain import cli
 from gchain import environment as environments
 from gchain.errors import ConfigurationError
 from gchain.workspace import Workspace
-from policies import waivers
+from gchain_node.dsse import sign_dsse
+from policies import cases, waivers
 from policies.check import Judged, Subject, judge
+from policies.errors import ReportError, SourceError
+from policies.graph import UNKNOWN
 from policies.officers import Officers
 from policies.outcomes import Outcome, Stage
 from policies.pack import PackSession
+from policies.sources import preflight, stack_state
 from policies.zone import ZonePolicy
 from tests.unit.policies.conftest import NOW
 
@@ -86,6 +92,8 @@ def _of_another_stack(export: Document) -> None:
     [
         (_of_another_stack, "not of stack"),
         (lambda e: e["deployment"]["resources"][1].pop("urn"), "truncated"),
+        (lambda e: e["deployment"]["resources"][1].update(outputs="half"), "garbled"),
+        (lambda e: e["deployment"]["resources"][1].update(provider=7), "garbled"),
         (lambda e: e["deployment"].pop("resources"), "truncated"),
         (lambda e: e.clear(), "version 3"),
     ],
@@ -94,6 +102,42 @@ def test_an_export_of_another_stack_or_half_of_one_clears_nothing(subject: Subje
     change(subject.exports[subject.own.stack])
     assert said in reason(subject, Stage.STATE)
     assert rows(subject, Stage.STATE, "RES-001") == {Outcome.INDETERMINATE}
+
+
+JUNK: list[Any] = [None, 7, "@", [], [None], {}, {"a": 1}]
+
+
+def test_an_export_with_junk_in_any_one_place_is_judged_or_refused_and_never_breaks_the_check(subject: Subject) -> None:
+    stack = subject.own.stack
+    whole = subject.exports[stack]
+    for path in cases.mutations(whole, entries=True):
+        for junk in JUNK:
+            changed = copy.deepcopy(whole)
+            cases.at(changed, path[:-1])[path[-1]] = junk
+            try:
+                found = stack_state.graph(changed, stack)
+            except SourceError:
+                continue
+            assert len(list(found.of_type("aws:kms/key:Key"))) == 1, (path, junk)
+
+
+@pytest.mark.parametrize("text", ["", "[", "[]", "{}", '{"chain_id": 7, "app_state": {}}'])
+def test_a_genesis_document_that_is_none_is_named(subject: Subject, text: str) -> None:
+    subject.workspace.genesis.parent.mkdir(parents=True)
+    subject.workspace.genesis.write_text(text)
+    assert "genesis" in reason(subject, Stage.ATTEST)
+    with pytest.raises(ReportError, match="genesis"):
+        Judged(subject, []).report()
+
+
+@pytest.mark.parametrize("text", ["[", "- a\n", "7\n", "secretsprovider: [awskms]\n", "secretsprovider: 7\n"])
+def test_stack_settings_that_are_none_leave_the_secrets_key_unknown(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "Pulumi.stack.yaml"
+    path.write_text(text)
+    graph = preflight.graph(
+        backend_url=None, settings_file=path, environment={}, session=boto3.Session(region_name="eu-central-1")
+    )
+    assert graph.facts["stack"]["settings"]["secretsprovider"] is UNKNOWN
 
 
 def test_a_provider_without_a_region_leaves_places_unknown(subject: Subject) -> None:
@@ -132,6 +176,7 @@ def test_a_waiver_by_a_key_that_is_no_officers_or_for_no_rule_has_no_effect_and_
     handed_in = {
         "stranger": waivers.sign(draft, keys["member"]),
         "unknown-rule": waivers.sign({**draft, "rule": "RES-999"}, keys["officer"]),
+        "no-object": sign_dsse(waivers.PAYLOAD_TYPE, b"[]", keys["officer"]),
         "sound": waivers.sign(draft, keys["officer"]),
     }
     directory = subject.evidence / "waivers"
@@ -140,7 +185,8 @@ def test_a_waiver_by_a_key_that_is_no_officers_or_for_no_rule_has_no_effect_and_
         (directory / f"{name}.dsse.json").write_text(json.dumps(envelope))
     counted, problems = subject.waivers()
     assert [waiver.rule for waiver in counted] == ["HRD-011"]
-    assert len(problems) == 2
+    assert len(problems) == 3
+    assert any("not an object" in problem for problem in problems)
     assert any("no registered officer's signature holds" in problem for problem in problems)
     assert any("no rule RES-999" in problem for problem in problems)
 
