@@ -208,7 +208,14 @@ thousand.
 
 
 def _gate(found: dict[str, Any]) -> str:
-    swept, preview = found["sweep"], found["preview"]
+    grown, swept, preview = found["rules"], found["sweep"], found["preview"]
+    line = Line("all rules", [(row["resources"], row["seconds"]) for row in grown])
+    chart = line_chart("Time to judge an estate as it grows", "resources", "seconds", [line])
+    (_IMAGES / "rules.svg").write_text(chart)
+    sizes = [
+        [f"{row['resources']:,}", row["rules"], row["findings"], f"{row['seconds']:.1f}", f"{row['memory']:.0f}"]
+        for row in grown
+    ]
     busiest = ", ".join(f"{name} {count}" for name, count in swept["services"].items())
     cost = f"{swept['calls'] / swept['resources']:.1f}"
     row = [swept["resources"], swept["regions"], swept["calls"], cost]
@@ -219,8 +226,14 @@ def _gate(found: dict[str, Any]) -> str:
     ]
     return f"""## The residency gate
 
-A live sweep of one account in a local cloud, which answers from one process on the same cores: of the seconds on the
-clock, only those in the next column are the sweep's own. Busiest services, in calls: {busiest}.
+The whole catalogue over one stack export, reading it included; the resources are those of the rule cases, leaks and
+clean ones of every type that a rule reads. The target is 10,000 in under 10 s and under 1 GB.
+
+![Time to judge an estate as it grows](images/rules.svg)
+
+{_table(["resources", "rules", "findings", "s", "peak MiB"], sizes)}
+A live sweep of one account in a local cloud, which answers from one process on the same cores: of the seconds on
+the clock, only those in the next column are the sweep's own. Busiest services, in calls: {busiest}.
 
 {_table(["resources", "regions", "API calls", "calls a resource", "s", "s of CPU", "s to judge"], [[*row, *seconds]])}
 `pulumi preview` of a member stack that is not made yet ({preview["resources"]} resources), turn about; with the pack it

@@ -10,7 +10,7 @@ from statistics import quantiles
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench import embedded, gate, growth, knee, ledger, policy, receipts, sandbox, signer, state
+from bench import embedded, gate, growth, knee, ledger, policy, receipts, rules, sandbox, signer, state
 from gchain.environment import load
 from gchain.sandbox.sandbox import Sandbox
 
@@ -114,10 +114,12 @@ def _sandbox(options: Options) -> Figures:
 
 
 def _gate(options: Options) -> Figures:
+    print(" the rules on a growing estate", flush=True)
+    grown = rules.measure()
     print(" a sweep of an account", flush=True)
     swept = gate.sweep_of_account()
     print(" previews", flush=True)
-    return {"sweep": swept, "preview": gate.preview(load("sandbox"), f"{options.name or 'bench'}-gate")}
+    return {"rules": grown, "sweep": swept, "preview": gate.preview(load("sandbox"), f"{options.name or 'bench'}-gate")}
 
 
 PARTS: dict[str, Callable[[Options], Figures]] = {

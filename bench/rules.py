@@ -1,6 +1,6 @@
 """How the rules grow with an estate: time and memory of the whole catalogue, from a stack export of mixed resources.
 
-    python -m bench.rules
+    python -m bench.rules       # a line of JSON for each size; `python -m bench gate` publishes them
 
 The resources are those of the rule cases (clean and leaking, every type that a rule reads), repeated. Needs no sandbox.
 """
@@ -8,7 +8,10 @@ The resources are those of the rule cases (clean and leaking, every type that a 
 from __future__ import annotations
 
 import copy
+import json
 import resource
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -22,7 +25,7 @@ from policies.rules import RULES
 from policies.sources import stack_state
 from policies.zone import ZonePolicy
 
-__all__ = ["SIZES", "export_of", "main"]
+__all__ = ["SIZES", "export_of", "main", "measure"]
 
 SIZES = (2_500, 5_000, 10_000)
 _CASES = REPOSITORY / "tests" / "cases" / "rules"
@@ -49,9 +52,15 @@ def _resources(text: str) -> list[dict[str, Any]]:
     return [each for each in found if each["type"].startswith("aws:")]
 
 
+def measure() -> list[dict[str, float]]:
+    """A row for each size, measured in a process of its own: the peak of memory is the process's."""
+    command = [sys.executable, "-m", "bench.rules"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
 def main() -> None:
     zone = ZonePolicy.from_mapping(yaml.safe_load((_CASES / "zone.yaml").read_text()))
-    print(f"{'resources':>10} {'rules':>6} {'seconds':>8} {'findings':>9} {'peak MiB':>9}")
     for size in SIZES:
         export = export_of(size)
         started = time.perf_counter()
@@ -59,7 +68,8 @@ def main() -> None:
         found = evaluate(graph, zone, Stage.STATE)
         seconds = time.perf_counter() - started
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"{len(graph.resources):>10} {len(RULES):>6} {seconds:>8.2f} {len(found):>9} {peak:>9.0f}")
+        row = {"resources": len(graph.resources), "rules": len(RULES), "seconds": seconds}
+        print(json.dumps(row | {"findings": len(found), "memory": peak}))
 
 
 if __name__ == "__main__":

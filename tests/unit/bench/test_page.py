@@ -37,6 +37,10 @@ FIGURES: dict[str, dict[str, Any]] = {
     },
     "growth": {"minutes": 1, "transactions": 100, "readings": [[number, 60.0] for number in range(20)]},
     "gate": {
+        "rules": [
+            {"resources": size, "rules": 103, "seconds": size / 4000, "findings": 2 * size, "memory": 60.0}
+            for size in (2500, 10_000)
+        ],
         "sweep": {
             "resources": 500,
             "regions": 18,
