@@ -14,7 +14,7 @@ import yaml
 
 from gchain.custody.record import KeyInUse, KeyRecord, NextKey
 from gchain.workspace import REPOSITORY
-from gchain_node.config import ALL_READS
+from gchain_node.config import ALL_READS, HttpConfig
 from gchain_node.config import load_config as load_node_config
 from gchain_node.keys import Pkcs11Uri
 from gchain_node.signer.config import load_config as load_signer_config
@@ -73,6 +73,11 @@ VARIANTS: dict[str, tuple[str, list[str], dict[str, Any]]] = {
         {"ledger_node_role": "observer"},
     ),
     "node with two public groups": ("ledger_node", ["node.toml"], {"ledger_node_public": ["status", "receipts"]}),
+    "node within narrow limits": (
+        "ledger_node",
+        ["node.toml"],
+        {"ledger_node_read_rate": "50", "ledger_node_connections_per_client": 8, "ledger_node_request_seconds": 5},
+    ),
     "node for members alone": ("ledger_node", ["node.toml"], {"ledger_node_public": []}),
     "signer in rotation": (
         "ledger_node",
@@ -149,6 +154,13 @@ def test_the_role_takes_exactly_the_groups_that_the_node_knows() -> None:
     specification = yaml.safe_load((REPOSITORY / "roles/ledger_node/meta/argument_specs.yml").read_text())
     option = specification["argument_specs"]["main"]["options"]["ledger_node_public"]
     assert tuple(option["choices"]) == ALL_READS
+
+
+def test_the_role_bounds_what_a_client_takes_as_the_node_does_unless_told_otherwise(rendered: Path) -> None:
+    usual = load_node_config(rendered / "node" / "node.toml").http
+    assert usual.model_dump(exclude={"status", "api"}) == HttpConfig().model_dump(exclude={"status", "api"})
+    narrow = load_node_config(rendered / "node within narrow limits" / "node.toml").http
+    assert (narrow.read_rate, narrow.connections_per_client, narrow.request_seconds) == (50.0, 8, 5.0)
 
 
 def test_an_observer_shows_nobody_the_chain(rendered: Path) -> None:
