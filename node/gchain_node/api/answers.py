@@ -67,4 +67,10 @@ async def _on_node_error(request: Request, exception: Exception) -> Response:
     return error(502 if isinstance(exception, EngineError) else 500, str(exception))
 
 
-EXCEPTION_HANDLERS: Final = {HTTPException: _on_http, NodeError: _on_node_error}
+async def _on_defect(request: Request, exception: Exception) -> Response:
+    """What nobody foresaw: the log has it, the client learns nothing of the inside. No middleware sees this answer."""
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    return error(500, "the node failed on this request; its log says how", headers=headers)
+
+
+EXCEPTION_HANDLERS: Final = {HTTPException: _on_http, NodeError: _on_node_error, Exception: _on_defect}

@@ -1,10 +1,10 @@
 """What one connection may take of a listener: time for its request, patience while it does not read, and a share.
 
 A request that is not complete `request_seconds` after its first byte (the first of a connection: after the connection
-was made) ends with 408; a client that leaves what it was sent unread for `unread_seconds`, without taking a byte, is
-cut off. Of one address come at most `connections_per_client` connections; the next one is answered with 429 and closed.
-Memory for one that does not read is bounded by what the kernel holds and one write: nothing more is asked of the
-application meanwhile.
+was made) ends with 408, one that is not HTTP with 400; a client that leaves what it was sent unread for
+`unread_seconds`, without taking a byte, is cut off. Of one address come at most `connections_per_client` connections;
+the next one is answered with 429 and closed, with 503 one beyond what the listener takes of all. Memory for one that
+does not read is bounded by what the kernel holds and one write: nothing more is asked of the application meanwhile.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ class EdgeProtocol(H11Protocol):
         super().__init__(*arguments, **named)
         self._shares = shares
         self._limits = shares.limits
+        self._most, self.limit_concurrency = self.limit_concurrency, None  # uvicorn would answer with plain text
         self._address: str | None = None  # set while this connection counts
         self._late: asyncio.TimerHandle | None = None
         self._stuck: asyncio.TimerHandle | None = None
@@ -71,6 +72,9 @@ class EdgeProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=1, low=0)  # paused as soon as the client does not keep up
+        if self._most is not None and len(self.connections) > self._most:
+            self._answer(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections are open; try again in a moment")
+            return
         address = self.client[0] if self.client else ""
         if not self._shares.take(address):
             self._answer(HTTPStatus.TOO_MANY_REQUESTS, f"{address} has its share of connections open: close one")
@@ -106,6 +110,13 @@ class EdgeProtocol(H11Protocol):
             self._late.cancel()
             self._late = None
 
+    def send_400_response(self, msg: str) -> None:
+        """As uvicorn's, in the API's shape; while an earlier request is being answered, the end of the connection."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self._answer(HTTPStatus.BAD_REQUEST, "this is no HTTP request, or none that can be read")
+        else:
+            self.transport.close()
+
     def _idle(self) -> bool:
         """Between two requests, with nothing of the next: uvicorn's keep-alive ends such a connection."""
         return self.conn.their_state is h11.IDLE and self.cycle is not None and not self.conn.trailing_data[0]
@@ -121,11 +132,11 @@ class EdgeProtocol(H11Protocol):
             self._late = self.loop.call_later(_GRACE, self.transport.abort)
 
     def _answer(self, status: HTTPStatus, message: str) -> None:
-        """Say why, in the API's own shape, before any request was read, and close."""
+        """Say why, in the API's own shape, where no application can, and close."""
         body = json.dumps({"error": {"status": status.value, "message": message}}).encode()
         head = {"Content-Type": "application/json", "Content-Length": len(body), "Connection": "close"}
         lines = [f"HTTP/1.1 {status.value} {status.phrase}", *(f"{name}: {value}" for name, value in head.items())]
-        if status is HTTPStatus.TOO_MANY_REQUESTS:
+        if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
             lines.append("Retry-After: 5")
         self.transport.write("\r\n".join([*lines, "", ""]).encode() + body)
         self.transport.close()

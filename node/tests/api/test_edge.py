@@ -48,6 +48,7 @@ class Server:
                 Route("/body", self._body, methods=["POST"]),
                 Route("/endless", self._endless),
                 Route("/healthz", self._healthy),
+                Route("/defect", self._defect),
             ],
             middleware=[
                 Middleware(ReadRate, limit=self.reads),
@@ -64,6 +65,9 @@ class Server:
 
     async def _healthy(self, request: Request) -> Response:
         return PlainTextResponse("alive")
+
+    async def _defect(self, request: Request) -> Response:
+        raise ZeroDivisionError("a secret of the inside")
 
     async def _chunks(self) -> AsyncIterator[bytes]:
         try:
@@ -147,6 +151,41 @@ def test_a_body_that_is_too_long_is_answered_413_and_not_read_to_its_end(framing
         client.sendall(b"POST /body HTTP/1.1\r\nHost: x\r\n" + framing + b"\r\n\r\n3E9\r\n" + b"x" * 1001)
         answer = rest(client)
         assert (status_of(answer), error_in(answer)["status"]) == (413, 413)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"\x16\x03\x01 hello\r\n\r\n", b"GET /\r\n\r\n", b"GET / HTTP/1.1\r\nbad\0header\r\n\r\n"],
+    ids=["TLS to a plain port", "a line without a version", "a header with a NUL"],
+)
+def test_what_is_not_http_is_answered_400(sent: bytes) -> None:
+    with serving() as server, server.connect() as client:
+        client.sendall(sent)
+        answer = rest(client)
+        assert (status_of(answer), error_in(answer)["status"]) == (400, 400)
+
+
+def test_a_body_whose_framing_is_broken_is_answered_400() -> None:
+    with serving() as server, server.connect() as client:
+        client.sendall(b"POST /body HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nnot a length\r\n")
+        answer = rest(client)
+        assert (status_of(answer), error_in(answer)["status"]) == (400, 400)
+
+
+def test_more_connections_than_the_listener_takes_are_answered_503(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gchain_node.api.listeners._CONNECTIONS", 2)
+    with serving() as server, server.connect(), server.connect(), server.connect() as third:
+        answer = rest(third)
+        assert (status_of(answer), error_in(answer)["status"]) == (503, 503)
+        assert b"Retry-After" in answer
+
+
+def test_a_defect_is_answered_500_without_what_it_is() -> None:
+    with serving() as server:
+        answer = httpx.get(f"http://127.0.0.1:{server.port}/defect", trust_env=False)
+        assert (answer.status_code, answer.json()["error"]["status"]) == (500, 500)
+        assert "secret" not in answer.text
+        assert httpx.get(f"http://127.0.0.1:{server.port}/healthz", trust_env=False).text == "alive"
 
 
 def test_the_second_request_of_a_connection_has_a_deadline_too() -> None:
