@@ -18,6 +18,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "kit")
 os.environ["PATH"] = os.pathsep.join([str(_ROOT / ".venv" / "bin"), os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Two lanes that `make test` runs side by side, each in its order: what needs the sandbox's hosts waits much and
     computes little, everything else shares ports and so stays together.
