@@ -23,7 +23,7 @@ down: kit  ## remove the sandbox; only the caches stay
 
 test: dev  ## every test but `make soak`, end to end on real hosts included
 	@$(BIN)/gchain sandbox prepare
-	@$(BIN)/python -m pytest -m "not soak" --numprocesses 2 --dist loadgroup $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m "not soak" --numprocesses 2 $(PYTEST_ARGS)
 
 test-quick: dev  ## the tests that need no hosts, under 3 minutes
 	@$(BIN)/python -m pytest -m "not slow and not sandbox and not soak" $(PYTEST_ARGS)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 _ROOT = Path(__file__).parent
 
@@ -18,11 +20,15 @@ settings.load_profile("ci" if os.environ.get("CI") else "kit")
 os.environ["PATH"] = os.pathsep.join([str(_ROOT / ".venv" / "bin"), os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class _Lanes(LoadScopeScheduling):
     """Two lanes that `make test` runs side by side, each in its order: what needs the sandbox's hosts waits much and
     computes little, everything else shares ports and so stays together.
     """
-    for item in items:
-        lane = "hosts" if (_ROOT / "tests" / "sandbox") in item.path.parents else "machine"
-        item.add_marker(pytest.mark.xdist_group(lane))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "hosts" if nodeid.startswith("tests/sandbox/") else "machine"
+
+
+@pytest.hookimpl(optionalhook=True)  # absent where xdist is
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Lanes:
+    return _Lanes(config, log)
