@@ -71,9 +71,18 @@ class Contract:
             return
         answer.read()
         if kind == "application/json":
-            schema = closed(content[kind]["schema"]) | {"components": self._components}
-            problems = [f"{e.json_path}: {e.message}" for e in Draft202012Validator(schema).iter_errors(answer.json())]
-            assert not problems, f"{what}: " + "; ".join(problems)
+            self._hold(what, content[kind]["schema"], answer.json())
+
+    def check_event(self, event: str, data: Any) -> None:
+        """The same for the `data` of a server-sent event of `/v1/events`."""
+        stream = self._paths["/v1/events"]["get"]["responses"]["200"]["content"]["text/event-stream"]
+        assert event in stream["x-events"], f"event {event} has no description"
+        self._hold(f"event {event}", stream["x-events"][event], data)
+
+    def _hold(self, what: str, schema: dict[str, Any], value: Any) -> None:
+        whole = closed(schema) | {"components": self._components}
+        problems = [f"{e.json_path}: {e.message}" for e in Draft202012Validator(whole).iter_errors(value)]
+        assert not problems, f"{what}: " + "; ".join(problems)
 
 
 def _pattern(template: str) -> re.Pattern[str]:

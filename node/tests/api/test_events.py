@@ -9,13 +9,17 @@ import pytest
 
 
 def read(served: Any, blocks: int, headers: dict[str, str] | None = None, **params: str) -> list[dict[str, Any]]:
-    """The first events named `block` of a stream."""
-    found = []
+    """The data of the first events of a stream, each as it is described."""
+    found: list[dict[str, Any]] = []
+    event = ""
     with served.api.stream("GET", "/v1/events", headers=headers or {}, params=params) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         for line in answer.iter_lines():
+            if line.startswith("event: "):
+                event = line.removeprefix("event: ")
             if line.startswith("data: "):
                 found.append(json.loads(line.removeprefix("data: ")))
+                served.contract.check_event(event, found[-1])
             if len(found) == blocks:
                 return found
     raise AssertionError("the stream ended")

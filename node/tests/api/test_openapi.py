@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import hashlib
 import json
@@ -10,12 +11,16 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.types import Receive, Scope, Send
 
+from gchain_node.api.application import api_application
+from gchain_node.api.limits import RateLimit
 from gchain_node.client import Client
+from gchain_node.metrics import Metrics
 from node.tests.openapi_contract import DESCRIPTION, Contract
 
 OPERATIONS = [(m.upper(), path, op) for path, ops in DESCRIPTION["paths"].items() for m, op in ops.items()]
-ELSEWHERE = {("GET", "/metrics")}  # needs a member's certificate: test_tls.py
+ELSEWHERE = {("GET", "/metrics")}  # for members alone: below
 
 
 def schemas(value: Any, place: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -69,6 +74,33 @@ def test_every_operation_answers_what_it_says(served: Any) -> None:
     driven = {(method, path) for method, path, status in served.contract.seen if status == "200"}
     missing = {(m, p) for m, p, _ in OPERATIONS} - driven - ELSEWHERE
     assert missing == {("GET", "/v1/log/cosigned"), ("POST", "/v1/log/cosigned")}  # test_log.py has a witness
+
+
+def test_a_member_gets_the_metrics_as_they_are_described(served: Any) -> None:
+    metrics = Metrics()
+    metrics.watch(served.view)
+    application = api_application(served.view, metrics, RateLimit(1, 1))
+
+    async def as_member(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["gchain.member"] = "dev"
+        await application(scope, receive, send)
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(as_member), base_url="http://node") as client:
+            return await client.get("/metrics")
+
+    answer = asyncio.run(ask())
+    assert (answer.status_code, "gchain_height" in answer.text) == (200, True)
+    served.contract.check(answer)
+
+
+@pytest.mark.parametrize(
+    ("event", "data"),
+    [("block", {"height": 1}), ("block", {"first": 1, "last": 1}), ("gap", {"first": 1}), ("other", {})],
+)
+def test_an_event_that_is_not_as_described_is_found(served: Any, event: str, data: dict[str, Any]) -> None:
+    with pytest.raises(AssertionError):
+        served.contract.check_event(event, data)
 
 
 def anchored(served: Any) -> str:
