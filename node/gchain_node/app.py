@@ -103,7 +103,8 @@ class App:
         except TransactionError as error:
             return refusal(raw, error)
         if not recheck:
-            self._verify_ahead(signed)
+            with suppress(TransactionError):
+                self._verify_ahead(signed)
         with self._lock:
             moment = Moment(self._chain_id, self._next_height(), self._last_time_ns)
             return self._delivery.check(self._check_state, signed, moment)
@@ -116,10 +117,7 @@ class App:
             self._verify_ahead(self.verified.decode(raw))
 
     def _verify_ahead(self, signed: SignedTx) -> None:
-        with suppress(TransactionError):
-            if self.verified.knows(signed.envelope.kid):
-                self.verified.verify(signed)
-                return
+        if not self.verified.verify_known(signed):
             entry = self._store.get(f"keys/{signed.envelope.kid.hex()}".encode())
             if entry is not None:
                 self.verified.verify(signed, cbor2.loads(entry)["public_key"])

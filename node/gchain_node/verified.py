@@ -47,31 +47,33 @@ class VerifiedTransactions:
                 self._remember(found)
         return found
 
-    def verify(self, signed: tx.SignedTx, public_key_der: bytes = b"") -> None:
-        """`tx.verify` under the key whose SHA-256 is the envelope's kid; its bytes can be left out if `knows` says so.
-        Raises `TransactionError`.
-        """
+    def verify(self, signed: tx.SignedTx, public_key_der: bytes) -> None:
+        """`tx.verify` under the key whose SHA-256 is the envelope's kid. Raises `TransactionError`."""
+        self._verify(signed, self._keys.get(signed.envelope.kid) or self._load(signed.envelope.kid, public_key_der))
+
+    def verify_known(self, signed: tx.SignedTx) -> bool:
+        """The same without the key's bytes; False if the key is not remembered. Raises `TransactionError`."""
+        key = self._keys.get(signed.envelope.kid)
+        if key is not None:
+            self._verify(signed, key)
+        return key is not None
+
+    def _verify(self, signed: tx.SignedTx, key: PublicKeyTypes) -> None:
         if signed.hash in self._good:
             self.hits += 1  # counts for the metrics: one lost between threads does no harm
             return
         self.misses += 1
-        tx.verify(signed.envelope, self._key(signed.envelope.kid, public_key_der))
+        tx.verify(signed.envelope, key)
         with self._lock:
             if signed.hash in self._decoded:
                 self._good.add(signed.hash)
 
-    def knows(self, kid: bytes) -> bool:
-        """Whether `verify` has had the key of this kid: its bytes need not be found again."""
-        return kid in self._keys
-
-    def _key(self, kid: bytes, der: bytes) -> PublicKeyTypes:
-        key = self._keys.get(kid)
-        if key is None:
-            key = load_public_key(der)
-            with self._lock:
-                if len(self._keys) >= _MAX_KEYS:
-                    self._keys.clear()
-                self._keys[kid] = key
+    def _load(self, kid: bytes, der: bytes) -> PublicKeyTypes:
+        key = load_public_key(der)
+        with self._lock:
+            if len(self._keys) >= _MAX_KEYS:
+                self._keys.clear()
+            self._keys[kid] = key
         return key
 
     def _remember(self, signed: tx.SignedTx) -> None:
