@@ -29,6 +29,6 @@ class _Lanes(LoadScopeScheduling):
         return "hosts" if nodeid.startswith("tests/sandbox/") else "machine"
 
 
-@pytest.hookimpl(optionalhook=True)  # absent where xdist is
+@pytest.hookimpl(optionalhook=True)  # unknown to a run with `-p no:xdist`
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Lanes:
     return _Lanes(config, log)

@@ -51,8 +51,7 @@ P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _ECDSA = ec.ECDSA(hashes.SHA256())
 _SIGN1_TAG = b"\xd2"
 _ARRAY_OF_FOUR, _EMPTY_MAP = 0x84, 0xA0
-_WIDTHS = {24: 1, 25: 2, 26: 4}  # bytes of a length, by what the initial byte says
-_SHORTEST = {24: 24, 25: 1 << 8, 26: 1 << 16}  # the least length that needs them
+_WIDTHS = {0x58: 1, 0x59: 2, 0x5A: 4}  # bytes of a byte string's length, by the initial byte that announces them
 _IN_ORDER = ("args", "nonce", "action", "module", "signer", "chain_id", "expires_height")
 _FIELDS = set(_IN_ORDER)
 
@@ -134,7 +133,7 @@ def _head(part: bytes) -> bytes:
     size = len(part)
     if size < 24:
         return bytes((0x40 + size,))
-    for marker, width in ((0x58, 1), (0x59, 2), (0x5A, 4)):
+    for marker, width in _WIDTHS.items():
         if size < 1 << 8 * width:
             return bytes((marker,)) + size.to_bytes(width, "big")
     raise ValueError(f"{size} bytes are more than a transaction can have")
@@ -188,18 +187,16 @@ def _canonical_parts(raw: bytes) -> list[Any] | None:
 
 
 def _byte_string(raw: bytes, at: int) -> tuple[bytes, int]:
-    """The CBOR byte string that starts at `at`, with its length in the shortest form, and where it ends: beyond `raw`
-    if that is too short. Raises `ValueError`, `IndexError`.
+    """The CBOR byte string that starts at `at`, and where it ends. Raises `ValueError` for anything but a whole one
+    whose length is in its shortest form, `IndexError` if nothing starts there.
     """
-    size, start = raw[at] - 0x40, at + 1
-    if size >= 24:
-        width = _WIDTHS.get(size, 0)
-        size, start, marker = int.from_bytes(raw[start : start + width], "big"), start + width, size
-        if not width or size < _SHORTEST[marker]:
-            raise ValueError("not a byte string whose length is in its shortest form")
-    elif size < 0:
-        raise ValueError("not a byte string")
-    return raw[start : start + size], start + size
+    width = _WIDTHS.get(raw[at], 0)
+    start = at + 1 + width
+    end = start + (int.from_bytes(raw[at + 1 : start], "big") if width else raw[at] - 0x40)
+    part = raw[start:end]
+    if _head(part) != raw[at:start]:
+        raise ValueError("not a byte string, or its length is in another form")
+    return part, end
 
 
 @lru_cache(maxsize=4096)

@@ -77,9 +77,14 @@ def connected_peers_are_members(host: View, at: Context) -> Iterator[str]:
 def _peer_faults(identifier: str, address: str, at: Context, where: str) -> Iterator[str]:
     if identifier not in _registered_ids(at):
         yield f"{where} hold {identifier[:12]}, which no member registered"
+    yield from _host_faults(at, address, f"an address in {where}")
+
+
+def _host_faults(at: Context, address: str, what: str) -> Iterator[str]:
+    """A host that has neither a name in the zone's domain nor an address in its networks."""
     host = host_of(address)
     if not (host.endswith(f".{at.zone.domain}") and at.zone.domain):
-        yield from network_faults(at, host or address, f"an address in {where}")
+        yield from network_faults(at, host or address, what)
 
 
 def _registered_ids(at: Context) -> set[str]:
@@ -129,8 +134,7 @@ def rpc_and_snapshots_serve_the_zone_only(host: View, at: Context) -> Iterator[s
         for source in sources:
             yield from network_faults(at, source, "a source admitted to RPC")
     for server in statesync.texts("rpc_servers"):
-        if not host_of(server).endswith(f".{at.zone.domain}"):
-            yield from network_faults(at, host_of(server) or server, "a state sync server")
+        yield from _host_faults(at, server, "a state sync server")
     statesync.flag("serving")
 
 
