@@ -23,6 +23,7 @@ from policies.graph import PROVIDER, UNKNOWN, Graph, Resource
 from policies.outcomes import Outcome, Stage, worst
 from policies.rules import RULES
 from policies.sources import stack_state
+from policies.sources.spellings import plain_properties, plain_type
 from policies.zone import ZonePolicy
 
 __all__ = [
@@ -235,9 +236,9 @@ def _resource(entry: dict[str, Any], stage: Stage) -> Resource:
     provider = Resource(_urn(PROVIDER, "zone"), PROVIDER, "zone", {"region": "eu-central-1"})
     return Resource(
         _urn(entry["type"], entry["name"]),
-        entry["type"],
+        plain_type(entry["type"]),
         entry["name"],
-        properties,
+        plain_properties(entry["type"], properties),
         None if stage is Stage.LIVE else provider,
         entry.get("provider") == "default",
         entry.get("protect"),

@@ -143,6 +143,7 @@ class Graph:
     unavailable: dict[str, str] = field(default_factory=dict)
     bucket_lookup: BucketLookup | None = None
     _owned: dict[tuple[str, str], tuple[Mapping[str, list[Resource]], bool]] = field(default_factory=dict)
+    _identifiers: dict[str, frozenset[str]] = field(default_factory=dict)
 
     @cached_property
     def _by_type(self) -> dict[str, list[Resource]]:
@@ -177,10 +178,17 @@ class Graph:
             self._owned[kind, name] = (by_owner, unsure)
         return self._owned[kind, name]
 
+    def identifiers(self, kind: str) -> frozenset[str]:
+        """The cloud's ids and the ARNs of every resource of one type, where known."""
+        if kind not in self._identifiers:
+            given = ((each.physical_id, each.properties.get("arn")) for each in self.of_type(kind))
+            self._identifiers[kind] = frozenset(name for names in given for name in names if isinstance(name, str))
+        return self._identifiers[kind]
+
     @cached_property
     def _bucket_regions(self) -> dict[str, str | Unknown | None]:
         regions: dict[str, str | Unknown | None] = {}
-        for bucket in self.of_type("aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2"):
+        for bucket in self.of_type("aws:s3/bucket:Bucket"):
             for name in (bucket.properties.get("bucket"), bucket.physical_id):
                 if isinstance(name, str):
                     regions[name] = bucket.region

@@ -26,7 +26,7 @@ from policies.zone import ZonePolicy
 
 __all__ = ["Answer", "PackSession", "record_path"]
 
-_BUCKETS = frozenset({"aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2", "aws:ec2/natGateway:NatGateway"})
+_BUCKETS = frozenset({"aws:s3/bucket:Bucket", "aws:ec2/natGateway:NatGateway"})
 _NEVER_SENT = frozenset({Outcome.PASS, Outcome.NOT_APPLICABLE, Outcome.WAIVED})
 
 

@@ -1,4 +1,4 @@
-"""Hardening of cloud settings: filters, buckets, keys, trails, flow logs, credentials and tags."""
+"""Hardening of cloud settings: filters, buckets, keys, trails, flow logs and tags."""
 
 from __future__ import annotations
 
@@ -50,6 +50,11 @@ def _open_faults(sources: list[str | None]) -> Iterator[str]:
 
 HRD_005 = Rule("HRD-005", remedy="Manage the VPC's default security group with empty ingress and egress.")
 _DEFAULT_GROUP = "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup"
+_GROUP_RULES = (
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
+    "aws:ec2/securityGroupRule:SecurityGroupRule",
+)
 
 
 @HRD_005.on(_DEFAULT_GROUP)
@@ -57,6 +62,17 @@ def default_group_is_empty(group: View, at: Context) -> Iterator[str]:
     for direction in ("ingress", "egress"):
         if list(group.children(direction)):
             yield f"the default group has {direction} rules"
+
+
+@HRD_005.related(_DEFAULT_GROUP)
+def no_rule_is_added_to_the_default_group(group: Resource, at: Context) -> Iterator[str]:
+    for kind in sorted(at.graph.types.intersection(_GROUP_RULES)):
+        for _ in children_of(group, at, "securityGroupId", kind):
+            yield f"a {kind.rpartition(':')[2]} is added to the default group"
+    owners = {owner for kind in _GROUP_RULES for owner in at.graph.owned(kind, "securityGroupId")[0]}
+    for owner in sorted(owners):
+        if not owner.startswith("sg-"):
+            raise UnknownValue(f"securityGroupId {owner!r} is not a security group")
 
 
 @HRD_005.related(_VPC)
@@ -205,44 +221,6 @@ def vpc_has_a_flow_log_of_all(vpc: Resource, at: Context) -> Iterator[str]:
     logs = children_of(vpc, at, "vpcId", "aws:ec2/flowLog:FlowLog")
     if not any(log.text("trafficType") == "ALL" for log in logs):
         yield "the VPC has no flow log of all traffic"
-
-
-HRD_011 = Rule("HRD-011", remedy="Replace users and access keys by roles; name actions and resources in policies.")
-_MANAGED_POLICY = re.compile(r"^arn:aws[a-z-]*:iam::(?:aws|[0-9]{12}):policy/[!-~]+$")
-
-
-@HRD_011.on("aws:iam/user:User")
-def there_are_no_users(user: View, at: Context) -> Iterator[str]:
-    yield f"IAM user {user.text('name') or ''} exists"
-
-
-@HRD_011.on("aws:iam/accessKey:AccessKey")
-def there_are_no_access_keys(key: View, at: Context) -> Iterator[str]:
-    yield f"an access key of {key.text('user') or 'a user'} exists"
-
-
-@HRD_011.on("aws:iam/policy:Policy", "aws:iam/rolePolicy:RolePolicy")
-def policy_is_not_all_powerful(policy: View, at: Context) -> Iterator[str]:
-    yield from _power_faults(statements(policy.value("policy"), "policy"))
-
-
-@HRD_011.on("aws:iam/role:Role")
-def role_is_not_all_powerful(role: View, at: Context) -> Iterator[str]:
-    for inline in role.children("inlinePolicies"):
-        if (document := inline.text("policy")) is not None:
-            yield from _power_faults(statements(document, "inlinePolicies"))
-    for arn in role.texts("managedPolicyArns"):
-        if not _MANAGED_POLICY.match(arn):
-            raise UnknownValue(f"managedPolicyArns: {arn!r} is not the ARN of a policy")
-        if arn.endswith("/AdministratorAccess"):
-            yield "the role has AdministratorAccess"
-
-
-def _power_faults(document: list[Statement]) -> Iterator[str]:
-    for statement in document:
-        everything = {"*", "*:*"} & set(statement.actions) or statement.not_actions
-        if statement.allows and everything and "*" in statement.resources:
-            yield "a statement allows all actions on all resources"
 
 
 HRD_014 = Rule("HRD-014", remedy="Set each mandatory tag to a listed value, best by the provider's defaultTags.")

@@ -41,6 +41,7 @@ RES_042 = Rule(
     "aws:kms/key:Key",
     "aws:kms/externalKey:ExternalKey",
     "aws:kms/replicaKey:ReplicaKey",
+    "aws:kms/replicaExternalKey:ReplicaExternalKey",
     "aws:kms/keyPolicy:KeyPolicy",
 )
 def key_policy_names_the_zone_only(key: View, at: Context) -> Iterator[str]:

@@ -67,10 +67,19 @@ def message_policy_names_the_zone_only(holder: View, at: Context) -> Iterator[st
 def queue_names_the_zone_only(queue: View, at: Context) -> Iterator[str]:
     yield from _policy_faults(queue, at)
     if redrive := queue.value("redrivePolicy"):
-        target = json_object(redrive, "redrivePolicy").get("deadLetterTargetArn")
-        if not isinstance(target, str):
-            raise UnknownValue("redrivePolicy names no deadLetterTargetArn")
-        yield from arn_faults(at, target, "the dead-letter queue")
+        yield from _dead_letter_faults(redrive, at)
+
+
+@RES_069.on("aws:sqs/redrivePolicy:RedrivePolicy")
+def redrive_target_is_of_the_zone(redrive: View, at: Context) -> Iterator[str]:
+    yield from _dead_letter_faults(redrive.required("redrivePolicy"), at)
+
+
+def _dead_letter_faults(redrive: object, at: Context) -> Iterator[str]:
+    target = json_object(redrive, "redrivePolicy").get("deadLetterTargetArn")
+    if not isinstance(target, str):
+        raise UnknownValue("redrivePolicy names no deadLetterTargetArn")
+    yield from arn_faults(at, target, "the dead-letter queue")
 
 
 def _policy_faults(holder: View, at: Context) -> Iterator[str]:

@@ -133,9 +133,7 @@ _CLOUD_DELEGATION = ".awsdns-"
 
 @RES_091.on("aws:route53/record:Record")
 def record_answers_with_the_zone(record: View, at: Context) -> Iterator[str]:
-    kind, values = record.required("type"), record.texts("records")
-    if kind not in (*_ADDRESSES, *_NAMES, *_TEXTS, "NS"):
-        raise UnknownValue(f"record type {kind!r} is none that Route 53 has")
+    kind, values = _kind(record), record.texts("records")
     for value in values:
         yield from _answer_faults(kind, value, at)
     for alias in record.children("aliases"):
@@ -143,6 +141,28 @@ def record_answers_with_the_zone(record: View, at: Context) -> Iterator[str]:
     if not values and not list(record.children("aliases")):
         raise UnknownValue("the record has neither values nor an alias")
     yield from _routing_faults(record, at)
+
+
+@RES_091.on("aws:route53/recordsExclusive:RecordsExclusive")
+def records_of_the_whole_zone_answer_with_the_zone(zone: View, at: Context) -> Iterator[str]:
+    for record in zone.children("resourceRecordSets"):
+        kind, alias = _kind(record), record.child("aliasTarget")
+        values = [each.required("value") for each in record.children("resourceRecords")]
+        for value in values:
+            yield from _answer_faults(kind, value, at)
+        if alias is not None:
+            yield from endpoint_faults(at, alias.required("dnsName"), "an alias")
+        if not values and alias is None:
+            raise UnknownValue("a record has neither values nor an alias")
+        yield from region_faults(at, record.text("region"), "a latency routing region")
+        if (nearby := record.child("geoproximityLocation")) is not None:
+            yield from _proximity_faults(nearby, at)
+
+
+def _kind(record: View) -> str:
+    if (kind := record.required("type")) not in (*_ADDRESSES, *_NAMES, *_TEXTS, "NS"):
+        raise UnknownValue(f"record type {kind!r} is none that Route 53 has")
+    return kind
 
 
 def _answer_faults(kind: str, value: str, at: Context) -> Iterator[str]:
@@ -156,9 +176,13 @@ def _routing_faults(record: View, at: Context) -> Iterator[str]:
     for policy in record.children("latencyRoutingPolicies"):
         yield from region_faults(at, policy.required("region"), "a latency routing region")
     if (nearby := record.child("geoproximityRoutingPolicy")) is not None:
-        yield from region_faults(at, nearby.text("awsRegion"), "a geoproximity region")
-        if group := nearby.text("localZoneGroup"):
-            yield f"requests are routed to Local Zone group {group}"
+        yield from _proximity_faults(nearby, at)
     for failover in record.children("failoverRoutingPolicies"):
         if failover.required("type") not in ("PRIMARY", "SECONDARY"):
             raise UnknownValue("a failover routing type is neither PRIMARY nor SECONDARY")
+
+
+def _proximity_faults(nearby: View, at: Context) -> Iterator[str]:
+    yield from region_faults(at, nearby.text("awsRegion"), "a geoproximity region")
+    if group := nearby.text("localZoneGroup"):
+        yield f"requests are routed to Local Zone group {group}"

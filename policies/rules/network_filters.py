@@ -43,6 +43,12 @@ def route_has_no_ipv6(route: View, at: Context) -> Iterator[str]:
     yield from _ipv6_faults(route, at, "destinationIpv6CidrBlock")
 
 
+@RES_086.on("aws:ec2/routeTable:RouteTable", "aws:ec2/defaultRouteTable:DefaultRouteTable")
+def table_has_no_ipv6(table: View, at: Context) -> Iterator[str]:
+    for route in table.children("routes"):
+        yield from _ipv6_faults(route, at, "ipv6CidrBlock")
+
+
 def _ipv6_faults(view: View, at: Context, name: str) -> Iterator[str]:
     yield from network_faults(at, view.text(name), name)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policies.documents import Statement, statements
+from policies.graph import Resource
 from policies.places import account_faults, parse_arn, region_faults
+from policies.relations import children_of
 from policies.rule import Context, Rule
 from policies.view import View
 
@@ -38,11 +40,20 @@ def endpoint_service_is_offered_inside(service: View, at: Context) -> Iterator[s
     for region in service.texts("supportedRegions"):
         yield from region_faults(at, region, "a supported region")
     for principal in service.texts("allowedPrincipals"):
+        yield from _consumer_faults(principal, at)
+
+
+@RES_083.on("aws:ec2/vpcEndpointServiceAllowedPrinciple:VpcEndpointServiceAllowedPrinciple")
+def endpoint_service_admits_the_zone_only(permission: View, at: Context) -> Iterator[str]:
+    yield from _consumer_faults(permission.required("principalArn"), at)
+
+
+def _consumer_faults(principal: str, at: Context) -> Iterator[str]:
+    if principal == "*":
+        yield "everyone may connect to the endpoint service"
+    else:
         arn = parse_arn(principal)
-        if principal == "*":
-            yield "everyone may connect to the endpoint service"
-        else:
-            yield from account_faults(at, arn.account if arn else principal, "an allowed principal")
+        yield from account_faults(at, arn.account if arn else principal, "an allowed principal")
 
 
 RES_084 = Rule(
@@ -51,9 +62,28 @@ RES_084 = Rule(
 )
 
 
-@RES_084.on("aws:ec2/vpcEndpoint:VpcEndpoint", "aws:ec2/vpcEndpointPolicy:VpcEndpointPolicy")
-def endpoint_admits_the_organization_only(endpoint: View, at: Context) -> Iterator[str]:
-    policy = endpoint.value("policy")
+_ENDPOINT, _ENDPOINT_POLICY = "aws:ec2/vpcEndpoint:VpcEndpoint", "aws:ec2/vpcEndpointPolicy:VpcEndpointPolicy"
+
+
+@RES_084.on(_ENDPOINT_POLICY)
+def endpoint_policy_admits_the_organization_only(holder: View, at: Context) -> Iterator[str]:
+    yield from _policy_faults(holder.value("policy"), at)
+
+
+@RES_084.related(_ENDPOINT)
+def endpoint_admits_the_organization_only(endpoint: Resource, at: Context) -> Iterator[str]:
+    faults = list(_policy_faults(at.view(endpoint).value("policy"), at))
+    # A policy that is a resource of its own replaces the endpoint's, and is judged by itself.
+    if faults and not _has_own_policy(endpoint, at):
+        yield from faults
+
+
+def _has_own_policy(endpoint: Resource, at: Context) -> bool:
+    known = _ENDPOINT_POLICY in at.graph.types
+    return known and bool(children_of(endpoint, at, "vpcEndpointId", _ENDPOINT_POLICY))
+
+
+def _policy_faults(policy: object, at: Context) -> Iterator[str]:
     if not policy:
         yield "the endpoint has the default policy, which allows everything to everyone"
         return
@@ -98,6 +128,12 @@ def no_route_leads_out(route: View, at: Context) -> Iterator[str]:
         yield f"a route leads to gateway {gateway}"
     if (nat := route.text("natGatewayId")) and not _is_private_nat(nat, at):
         yield f"a route leads to NAT gateway {nat}"
+
+
+@RES_085.on("aws:ec2/routeTable:RouteTable", "aws:ec2/defaultRouteTable:DefaultRouteTable")
+def no_route_of_the_table_leads_out(table: View, at: Context) -> Iterator[str]:
+    for route in table.children("routes"):
+        yield from no_route_leads_out(route, at)
 
 
 def _is_private_nat(identifier: str, at: Context) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 
+from policies import privileges
 from policies.documents import Statement, statements
 from policies.graph import Resource
 from policies.outcomes import Stage
@@ -83,18 +84,16 @@ RES_102 = Rule(
     "current roster of cleared operators.",
 )
 _OPERATOR = "operator"
-_POLICY_OF = {
-    "aws:iam/policy:Policy": "policy",
-    "aws:iam/rolePolicy:RolePolicy": "policy",
-    "aws:ssoadmin/permissionSetInlinePolicy:PermissionSetInlinePolicy": "inlinePolicy",
-}
 
 
-@RES_102.located(*_POLICY_OF)
+@RES_102.located(*privileges.DOCUMENTS)
 def operators_act_from_the_zone(resource: Resource, at: Context) -> Iterator[str]:
     if _OPERATOR not in resource.name and not resource.type.startswith("aws:ssoadmin/"):
         raise NotJudged
-    document = statements(at.view(resource).value(_POLICY_OF[resource.type]), "policy")
+    held = list(privileges.documents(resource, at))
+    if not held:
+        raise NotJudged  # a role whose policies are resources of their own
+    document = [statement for each in held for statement in each]
     fences = [statement for statement in document if statement.denies and _fences_the_source(statement)]
     if not fences:
         yield "no statement denies requests that come from outside the zone's networks or endpoints"

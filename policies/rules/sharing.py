@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from policies import privileges
 from policies.documents import Statement, json_object, statements
 from policies.graph import Resource
 from policies.outcomes import Stage
@@ -86,7 +87,16 @@ def share_is_closed(share: View, at: Context) -> Iterator[str]:
 
 @RES_100.on("aws:ram/principalAssociation:PrincipalAssociation")
 def share_is_with_the_zone(association: View, at: Context) -> Iterator[str]:
-    principal = association.required("principal")
+    yield from _principal_faults(association.required("principal"), at)
+
+
+@RES_100.on("aws:ram/resourceShareAssociationsExclusive:ResourceShareAssociationsExclusive")
+def whole_share_is_with_the_zone(associations: View, at: Context) -> Iterator[str]:
+    for principal in associations.texts("principals"):
+        yield from _principal_faults(principal, at)
+
+
+def _principal_faults(principal: str, at: Context) -> Iterator[str]:
     arn = parse_arn(principal)
     if principal.isdigit():
         yield from account_faults(at, principal, "a principal of the share")
@@ -103,14 +113,24 @@ RES_103 = Rule("RES-103", remedy="Deny support:CreateCase and support:AddAttachm
 _SUPPORT = ("support:CreateCase", "support:AddAttachmentsToSet")
 
 
-@RES_103.on("aws:iam/policy:Policy", "aws:iam/rolePolicy:RolePolicy")
-def nobody_is_allowed_support_cases(policy: View, at: Context) -> Iterator[str]:
-    document = statements(policy.value("policy"), "policy")
-    for action in _SUPPORT:
-        if any(_allows_support(s, action) for s in document) and not any(
-            s.denies and s.covers(action) for s in document
-        ):
-            yield f"a statement allows {action}"
+_SUPPORT_POLICY = "AWSSupportAccess"
+
+
+@RES_103.located(*privileges.DOCUMENTS)
+def nobody_is_allowed_support_cases(resource: Resource, at: Context) -> Iterator[str]:
+    for document in privileges.documents(resource, at):
+        for action in _SUPPORT:
+            if any(_allows_support(s, action) for s in document) and not any(
+                s.denies and s.covers(action) for s in document
+            ):
+                yield f"a statement allows {action}"
+
+
+@RES_103.located(*privileges.ATTACHMENTS)
+def nobody_is_given_support_access(resource: Resource, at: Context) -> Iterator[str]:
+    for policy in privileges.attached(resource, at):
+        if policy.name == _SUPPORT_POLICY:
+            yield f"{_SUPPORT_POLICY} is attached"
 
 
 def _allows_support(statement: Statement, action: str) -> bool:

@@ -62,6 +62,33 @@ _SERVICE: dict[Collector, str] = {
     databases.tables: "dynamodb",
     deliveries.aggregators: "securityhub",
 }
+_STATED_WITH = {
+    "aws:ec2/defaultRouteTable:DefaultRouteTable": "aws:ec2/route:Route",
+    "aws:ec2/routeTable:RouteTable": "aws:ec2/route:Route",
+    "aws:ec2/vpcEndpointServiceAllowedPrinciple:VpcEndpointServiceAllowedPrinciple": (
+        "aws:ec2/vpcEndpointService:VpcEndpointService"
+    ),
+    "aws:iam/groupPolicy:GroupPolicy": "aws:iam/user:User",
+    "aws:iam/groupPolicyAttachment:GroupPolicyAttachment": "aws:iam/user:User",
+    "aws:iam/groupPolicyAttachmentsExclusive:GroupPolicyAttachmentsExclusive": "aws:iam/user:User",
+    "aws:iam/policyAttachment:PolicyAttachment": "aws:iam/role:Role",
+    "aws:iam/rolePolicyAttachment:RolePolicyAttachment": "aws:iam/role:Role",
+    "aws:iam/rolePolicyAttachmentsExclusive:RolePolicyAttachmentsExclusive": "aws:iam/role:Role",
+    "aws:iam/userPolicy:UserPolicy": "aws:iam/user:User",
+    "aws:iam/userPolicyAttachment:UserPolicyAttachment": "aws:iam/user:User",
+    "aws:iam/userPolicyAttachmentsExclusive:UserPolicyAttachmentsExclusive": "aws:iam/user:User",
+    "aws:ram/resourceShareAssociationsExclusive:ResourceShareAssociationsExclusive": (
+        "aws:ram/principalAssociation:PrincipalAssociation"
+    ),
+    "aws:route53/recordsExclusive:RecordsExclusive": "aws:route53/record:Record",
+    "aws:sqs/redrivePolicy:RedrivePolicy": "aws:sqs/queue:Queue",
+    "aws:ssoadmin/managedPolicyAttachment:ManagedPolicyAttachment": "aws:iam/role:Role",
+    "aws:ssoadmin/managedPolicyAttachmentsExclusive:ManagedPolicyAttachmentsExclusive": "aws:iam/role:Role",
+    "aws:ssoadmin/permissionSetInlinePolicy:PermissionSetInlinePolicy": "aws:iam/rolePolicy:RolePolicy",
+}
+"""Types that a program may write and the cloud does not keep apart, with the type that states the same in a listing.
+What a user or a group is given shows up as the user, who is a finding whatever the policies are; a permission set, as
+the role that it becomes in the account."""
 _WORKERS = 8
 
 
@@ -222,8 +249,14 @@ def _facts(account: Account, regions: list[str], graph: Graph, coverage: Coverag
 
 
 def _declare_uncovered(graph: Graph, coverage: Coverage) -> None:
-    """A type that an enforced live rule reads and no collector answers for is a gap like any other."""
-    covered = {kind for types in (*_REGIONAL, *_GLOBAL) for kind in types}
+    """A type that an enforced live rule reads and no collector answers for is a gap like any other.
+
+    So is one that is stated with a type whose listing has a gap.
+    """
+    for kind, listed in _STATED_WITH.items():
+        if listed in graph.unavailable:
+            _gap(graph, coverage, kind, "*", f"it is stated with {listed}, which could not be listed")
+    covered = {kind for types in (*_REGIONAL, *_GLOBAL) for kind in types} | _STATED_WITH.keys()
     for rule in RULES.values():
         if Stage.LIVE in rule.entry.stages:
             for read in rule.entry.reads:

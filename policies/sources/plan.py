@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from policies.graph import PROVIDER, UNKNOWN, Resource
+from policies.sources.spellings import plain_properties, plain_type
 
 __all__ = ["SECRET_SIGNATURE", "SIGNATURE_KEY", "decode", "is_default_provider", "provider_properties", "resource"]
 
@@ -97,13 +98,13 @@ def resource(
 ) -> Resource:
     """One resource of the plan from its decoded struct."""
     secrets: set[str] = set()
-    properties = decode(dict(raw), secrets)
+    properties = plain_properties(resource_type, decode(dict(raw), secrets))
     if resource_type == PROVIDER:
         properties = provider_properties(properties)
     identifier = properties.get("id")
     return Resource(
         urn,
-        resource_type,
+        plain_type(resource_type),
         name,
         properties,
         provider,

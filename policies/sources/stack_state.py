@@ -14,6 +14,7 @@ from typing import Any
 from policies.errors import SourceError
 from policies.graph import PROVIDER, UNKNOWN, BucketLookup, Graph, Resource
 from policies.sources import plan
+from policies.sources.spellings import plain_properties, plain_type
 
 __all__ = ["graph", "plaintext_secrets"]
 
@@ -79,7 +80,8 @@ def _type_in(urn: str) -> str:
 def _resource(entry: Mapping[str, Any], providers: Mapping[str, Resource]) -> Resource:
     raw = _completed(entry.get("outputs") or {}, entry.get("inputs") or {})
     secrets: set[str] = set()
-    properties = {key: _value(value, secrets) for key, value in raw.items() if not key.startswith("__")}
+    stated = {key: _value(value, secrets) for key, value in raw.items() if not key.startswith("__")}
+    properties = plain_properties(entry["type"], stated)
     if entry["type"].startswith("pulumi:providers:"):
         properties = plan.provider_properties(properties)
     reference = entry.get("provider") or ""
@@ -87,7 +89,7 @@ def _resource(entry: Mapping[str, Any], providers: Mapping[str, Resource]) -> Re
     identifier = entry.get("id")
     return Resource(
         entry["urn"],
-        entry["type"],
+        plain_type(entry["type"]),
         entry["urn"].rpartition("::")[2],
         properties,
         provider,
