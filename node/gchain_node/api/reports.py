@@ -167,7 +167,12 @@ class Reports:
         )
 
     def _page(self, digest: str, asked: dict[str, str]) -> Response:
-        entry = self._anchor(digest)
+        try:
+            entry = self._anchor(digest)
+        except Refusal as refusal:
+            message = f"No report {digest[:80]} is anchored on this ledger."
+            page = render("missing.html", message=message, chain_id=self._view.chain_id)
+            return HTMLResponse(page, refusal.status_code)
         raw = self._view.reports.get(digest)
         report, problem = None, "This node does not have the report; another one may."
         if raw is not None:

@@ -8,6 +8,7 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from gchain_node.api.answers import Refusal
 from gchain_node.api.pages import render
 from gchain_node.api.reads import hash_of
 from gchain_node.api.rendering import code_name, describe_tx, tx_result
@@ -33,7 +34,11 @@ class Pages:
         return await to_thread.run_sync(self._block, request.path_params["height"])
 
     async def transaction(self, request: Request) -> Response:
-        return await to_thread.run_sync(self._transaction, hash_of(request))
+        try:
+            wanted = hash_of(request)
+        except Refusal as refusal:
+            return self._missing("The hash of a transaction is 64 hexadecimal digits.", refusal.status_code)
+        return await to_thread.run_sync(self._transaction, wanted)
 
     def _block(self, height: int) -> Response:
         block = self._view.block(height)
@@ -73,5 +78,5 @@ class Pages:
         }
         return HTMLResponse(render("transaction.html", tx=shown, chain_id=self._view.chain_id))
 
-    def _missing(self, message: str) -> Response:
-        return HTMLResponse(render("missing.html", message=message, chain_id=self._view.chain_id), 404)
+    def _missing(self, message: str, status: int = 404) -> Response:
+        return HTMLResponse(render("missing.html", message=message, chain_id=self._view.chain_id), status)

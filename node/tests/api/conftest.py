@@ -53,7 +53,6 @@ class Served:
     engine: EmbeddedEngine
     api: httpx.Client
     status: httpx.Client
-    routes: set[str]
     log: TransparencyLog
     witness: FileKey
     contract: Contract
@@ -159,7 +158,6 @@ def served(tmp_path: Path, limit: RateLimit, makes_blocks: bool) -> Iterator[Ser
     if makes_blocks:
         engine.start()
     application = api_application(view, metrics, limit, max_body=600_000)
-    routes = {str(getattr(route, "path", "")) for route in application.routes}
     with (
         listening(application) as api,
         listening(status_application(view, metrics)) as status,
@@ -167,7 +165,7 @@ def served(tmp_path: Path, limit: RateLimit, makes_blocks: bool) -> Iterator[Ser
         contract = Contract()
         for client in (api, status):
             client.event_hooks["response"].append(contract.check)
-        yield Served(consortium, view, engine, api, status, routes, log, witness, contract)
+        yield Served(consortium, view, engine, api, status, log, witness, contract)
     engine.close()
 
 

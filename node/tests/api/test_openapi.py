@@ -5,22 +5,33 @@ from __future__ import annotations
 import asyncio
 import copy
 import hashlib
+import itertools
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
-from starlette.types import Receive, Scope, Send
+from jsonschema import Draft202012Validator
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gchain_node.api.application import api_application
+from gchain_node.api.application import api_application, status_application
+from gchain_node.api.light import METHODS, Forward, Light
 from gchain_node.api.limits import RateLimit
 from gchain_node.client import Client
 from gchain_node.metrics import Metrics
-from node.tests.openapi_contract import DESCRIPTION, Contract
+from node.tests.openapi_contract import DESCRIPTION, Contract, closed
 
 OPERATIONS = [(m.upper(), path, op) for path, ops in DESCRIPTION["paths"].items() for m, op in ops.items()]
-ELSEWHERE = {("GET", "/metrics")}  # for members alone: below
+ELSEWHERE = {("GET", "/metrics"), ("POST", "/light")}  # for members alone, and under CometBFT: below
+PAGES = {
+    *("/", "/search", "/policy", "/blocks", "/blocks/{height}", "/transactions/{hash}", "/reports/{digest}"),
+    *("/members", "/members/{name}", "/proposals", "/proposals/{name}"),
+}
+"""The explorer's: HTML for people, which no description of an API has."""
 
 
 def schemas(value: Any, place: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -57,6 +68,73 @@ def references(value: Any) -> Iterator[str]:
             yield from references(item)
 
 
+def operations_of(application: Starlette) -> set[tuple[str, str]]:
+    """Method and path template of every route that is not a page."""
+    routes = [route for route in application.routes if isinstance(route, Route)]
+    assert len(routes) == len(application.routes)
+    named = {(method, re.sub(r":\w+\}", "}", route.path)) for route in routes for method in route.methods or ()}
+    return {(method, path) for method, path in named if method != "HEAD" and path not in PAGES}
+
+
+def whole_api(served: Any, engine: Forward) -> Starlette:
+    """The API as it is under CometBFT, where it has most routes."""
+    return api_application(served.view, Metrics(), RateLimit(1, 1), light=Light(engine, RateLimit(1, 30)))
+
+
+def answers(body: dict[str, Any]) -> dict[str, Any]:
+    """An engine that knows no height but its own (the answers' shapes are CometBFT v0.38's)."""
+    if body["params"]:
+        return {"error": {"code": -32603, "message": "Internal error", "data": "height 9 must be less than 3"}}
+    return {"result": {"node_info": {"network": "gchain-dev"}, "sync_info": {"latest_block_height": "3"}}}
+
+
+def test_what_is_described_is_what_is_served(served: Any) -> None:
+    described = {(method, path) for method, path, _ in OPERATIONS}
+    assert operations_of(whole_api(served, answers)) == described
+    reading = operations_of(status_application(served.view, Metrics()))
+    assert reading <= described
+    assert {method for method, _ in reading} == {"GET"}
+
+
+def test_each_page_that_the_description_leaves_out_is_one(served: Any) -> None:
+    paths = {re.sub(r":\w+\}", "}", getattr(route, "path", "")) for route in whole_api(served, answers).routes}
+    assert paths >= PAGES
+    for path, wanted in itertools.product(sorted(PAGES), ("dev", "00" * 32)):
+        answer = served.status.get(path.format(height=1, hash=wanted, digest=wanted, name=wanted))
+        assert answer.headers["content-type"].startswith("text/html"), path
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"method": "status"}, 200),
+        ({"method": "commit", "params": {"height": "9"}}, 200),
+        ({"method": "validators", "params": {"height": 9, "page": None}}, 200),
+        ({"method": "broadcast_tx_sync"}, 403),
+        ({"method": "commit", "params": {"height": "-1"}}, 400),
+    ],
+)
+def test_a_light_client_is_answered_as_it_is_described(served: Any, body: dict[str, Any], status: int) -> None:
+    request = {"jsonrpc": "2.0", "id": 1} | body
+    schema = closed(DESCRIPTION["components"]["schemas"]["LightRequest"])
+    assert Draft202012Validator(schema).is_valid(request) is (status == 200)
+    answer = asyncio.run(in_process(whole_api(served, answers), "POST", "/light", json=request))
+    assert answer.status_code == status
+    served.contract.check(answer)
+    assert ("POST", "/light", str(status)) in served.contract.seen
+
+
+def test_what_a_light_client_may_ask_is_described() -> None:
+    described = DESCRIPTION["components"]["schemas"]["LightRequest"]["properties"]
+    assert set(described["method"]["enum"]) == METHODS.keys()
+    assert set(described["params"]["anyOf"][0]["properties"]) == set().union(*METHODS.values())
+
+
+async def in_process(application: ASGIApp, method: str, path: str, **content: Any) -> httpx.Response:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://node") as client:
+        return await client.request(method, path, **content)
+
+
 def test_every_operation_answers_what_it_says(served: Any) -> None:
     hash_ = served.commit("described")["hash"]
     digest = anchored(served)
@@ -85,11 +163,7 @@ def test_a_member_gets_the_metrics_as_they_are_described(served: Any) -> None:
         scope["gchain.member"] = "dev"
         await application(scope, receive, send)
 
-    async def ask() -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(as_member), base_url="http://node") as client:
-            return await client.get("/metrics")
-
-    answer = asyncio.run(ask())
+    answer = asyncio.run(in_process(as_member, "GET", "/metrics"))
     assert (answer.status_code, "gchain_height" in answer.text) == (200, True)
     served.contract.check(answer)
 
