@@ -121,7 +121,7 @@ class _Task:
     region: str
     skip: set[str]
     absent: bool = False
-    """The cloud's own list of endpoints says that the service is not in this region: a failed call shows no more."""
+    """The cloud's own list of endpoints says that the service is not in this region: there a failed call is no gap."""
 
 
 def sweep(session: boto3.Session, zone: ZonePolicy, *, endpoint: str | None = None) -> tuple[Graph, Coverage]:
@@ -160,14 +160,16 @@ def _number(account: Account, zone: ZonePolicy) -> str:
 
 def _enabled_regions(account: Account, zone: ZonePolicy, graph: Graph, coverage: Coverage) -> list[str]:
     try:
-        found = account.client("ec2", account.home_region).describe_regions(AllRegions=False)["Regions"]
+        enabled = {each["name"] for each in wide_area.all_regions(account) if each["opt_status"] != "not-opted-in"}
+        enabled = {name for name in enabled if account.partition_of(name) == zone.partition}
+        if account.home_region not in enabled:
+            raise SourceError(f"DescribeRegions: {account.home_region}, where it answers, is not among them")
     except Exception as error:
         # Without the list nobody can say that a foreign region is empty.
         for kind in sorted({kind for types in (*_REGIONAL, *_GLOBAL) for kind in types}):
             _gap(graph, coverage, kind, "*", f"regions could not be listed: {error_code(error)}")
         return list(zone.regions)
-    names = {each["RegionName"] for each in found}
-    return sorted({name for name in names if account.partition_of(name) == zone.partition} | set(zone.regions))
+    return sorted(enabled | set(zone.regions))
 
 
 def _skip(account: Account, region: str) -> set[str]:
@@ -193,27 +195,27 @@ def _tasks(account: Account, coverage: Coverage, skips: Mapping[str, set[str]]) 
                 yield _Task(types, collector, region, skips[region], absent)
 
 
-def _collect(account: Account, task: _Task) -> tuple[list[Resource], str | None]:
+def _collect(account: Account, task: _Task) -> tuple[list[Resource], Exception | None]:
     found: list[Resource] = []
     try:
         found.extend(task.collector(account, task.region, task.skip))
     except Exception as error:
-        return found, error_code(error)
+        return found, error
     return found, None
 
 
-def _take(graph: Graph, coverage: Coverage, task: _Task, found: Iterable[Resource], problem: str | None) -> None:
+def _take(graph: Graph, coverage: Coverage, task: _Task, found: Iterable[Resource], problem: Exception | None) -> None:
     for resource in found:
         graph.resources.append(resource)
         places = coverage.listed.setdefault(resource.type, {})
         place = resource.region if isinstance(resource.region, str) else "global"
         places[place] = places.get(place, 0) + 1
-    if problem is not None and task.absent:
-        reason = f"the service has no endpoint there ({problem})"
+    if problem is not None and task.absent and not isinstance(problem, SourceError):
+        reason = f"the service has no endpoint there ({error_code(problem)})"
         coverage.set_aside.append({"region": task.region, "resource": task.types[0], "reason": reason})
     elif problem is not None:
         for kind in task.types:
-            _gap(graph, coverage, kind, task.region, problem)
+            _gap(graph, coverage, kind, task.region, error_code(problem))
     else:
         for kind in task.types:
             coverage.listed.setdefault(kind, {}).setdefault(task.region, 0)

@@ -10,6 +10,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from gchain.sandbox.cloud import (
+    always_sent,
     block_public_access,
     bucket_policies,
     cloudhsm,
@@ -38,6 +39,7 @@ Environ = dict[str, Any]
 Application = Callable[[Environ, Any], Iterable[bytes]]
 
 EXTENSIONS = (
+    always_sent,
     block_public_access,
     bucket_policies,
     cloudhsm,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import json
 import threading
 from collections.abc import Iterator
 from functools import cached_property
@@ -16,6 +15,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from policies.errors import SourceError
 from policies.graph import Resource
+from policies.sources.aws.answer import Answer
+from policies.sources.aws.paging import LEFT_OUT, pages_of, refuse_more
+from policies.sources.aws.wire import refuse_broken_body
 
 __all__ = ["Account", "error_code", "open_session", "tags_of"]
 
@@ -44,7 +46,7 @@ class Account:
     @cached_property
     def number(self) -> str:
         """The account that the credentials belong to."""
-        return str(self.client("sts", self.home_region).get_caller_identity()["Account"])
+        return self.ask("sts", self.home_region, "get_caller_identity").text("Account")
 
     def partition_of(self, region: str) -> str:
         return str(self._session.get_partition_for_region(region))
@@ -60,7 +62,7 @@ class Account:
                 made = self._session.client(  # type: ignore[call-overload]
                     service, region_name=region, endpoint_url=self._endpoint, config=_SETTINGS
                 )
-                made.meta.events.register("after-call", _refuse_broken_json)
+                made.meta.events.register("before-parse", refuse_broken_body)
                 if self._endpoint:
                     made.meta.events.register("before-sign.s3-control", self._without_account_host)
                 self._clients[service, region] = made
@@ -70,14 +72,34 @@ class Account:
         # S3 Control puts the account in front of the host; an endpoint of one's own has no such names.
         request.url = request.url.replace(f"://{self.number}.", "://", 1)
 
-    def pages(self, service: str, region: str, operation: str, key: str, **arguments: Any) -> Iterator[Any]:
-        """Every item under `key` of every page of an operation."""
+    def ask(self, service: str, region: str, operation: str, **arguments: Any) -> Answer:
+        """An answer that is read as one.
+
+        Raises:
+            SourceError: it says that more follows, or is none.
+        """
         client = self.client(service, region)
-        if client.can_paginate(operation):
-            for page in client.get_paginator(operation).paginate(**arguments):
-                yield from page.get(key) or ()
-        else:
-            yield from getattr(client, operation)(**arguments).get(key) or ()
+        name = client.meta.method_to_api_mapping[operation]
+        answer = Answer(getattr(client, operation)(**arguments), name)
+        refuse_more(answer, name)
+        return answer
+
+    def pages(self, service: str, region: str, operation: str, key: str, **arguments: Any) -> Iterator[Answer]:
+        """Every structure in the list `key` of every page of an operation.
+
+        Raises:
+            SourceError: a page has no such list, and the operation is none that leaves out an empty one.
+        """
+        for page in self._pages(service, region, operation, arguments):
+            yield from page.each(_path(service, operation, key))
+
+    def names(self, service: str, region: str, operation: str, key: str, **arguments: Any) -> Iterator[str]:
+        """Every text in the list `key` of every page of an operation; raises as `pages` does."""
+        for page in self._pages(service, region, operation, arguments):
+            yield from page.texts(_path(service, operation, key))
+
+    def _pages(self, service: str, region: str, operation: str, arguments: dict[str, Any]) -> Iterator[Answer]:
+        return pages_of(self.client(service, region), operation, arguments)
 
     def resource(self, kind: str, identifier: str, region: str | None, properties: dict[str, Any]) -> Resource:
         """A resource of the graph; its id is unique in the account and stable between sweeps."""
@@ -93,14 +115,8 @@ class Account:
         )
 
 
-def _refuse_broken_json(model: Any, http_response: Any, **_: Any) -> None:
-    """The SDK takes a body that is not JSON, or none at all, for an answer that lists nothing."""
-    if http_response.status_code >= 300 or model.service_model.metadata["protocol"] not in ("json", "rest-json"):
-        return
-    try:
-        json.loads(http_response.content)
-    except ValueError:
-        raise SourceError(f"{model.name}: the answer is not whole") from None
+def _path(service: str, operation: str, key: str) -> str:
+    return f"{key}?" if (service, operation, key) in LEFT_OUT else key
 
 
 def open_session(credentials: Path, region: str) -> boto3.Session:
@@ -122,9 +138,9 @@ def open_session(credentials: Path, region: str) -> boto3.Session:
     return boto3.Session(key, secret, token, region_name=region)
 
 
-def tags_of(item: Any, key: str = "Tags") -> dict[str, str]:
+def tags_of(item: Answer, key: str = "Tags?") -> dict[str, str]:
     """`[{Key, Value}]` as a mapping."""
-    return {tag["Key"]: tag["Value"] for tag in item.get(key) or ()}
+    return {tag["Key"]: tag["Value"] for tag in item.each(key)}
 
 
 def error_code(error: Exception) -> str:

@@ -8,57 +8,59 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from policies.errors import SourceError
 from policies.graph import Resource
 from policies.sources.aws.account import Account
+from policies.sources.aws.answer import Answer
 
 __all__ = ["COLLECTORS", "GLOBAL_COLLECTORS", "manages_organization"]
 
 
 def trails(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    client = account.client("cloudtrail", region)
-    for trail in client.describe_trails(includeShadowTrails=True)["trailList"]:
-        home = account.client("cloudtrail", trail["HomeRegion"])
-        selectors = home.get_event_selectors(TrailName=trail["TrailARN"])
+    for trail in account.pages("cloudtrail", region, "describe_trails", "trailList", includeShadowTrails=True):
+        home, arn = trail["HomeRegion"], trail["TrailARN"]
+        selectors = account.ask("cloudtrail", home, "get_event_selectors", TrailName=arn)
+        status = account.ask("cloudtrail", home, "get_trail_status", Name=arn)
         yield account.resource(
             "aws:cloudtrail/trail:Trail",
-            trail["TrailARN"],
-            trail["HomeRegion"],
+            arn,
+            home,
             {
                 "name": trail["Name"],
-                "s3BucketName": trail.get("S3BucketName"),
-                "cloudWatchLogsGroupArn": trail.get("CloudWatchLogsLogGroupArn"),
-                "snsTopicName": trail.get("SnsTopicARN"),
-                "kmsKeyId": trail.get("KmsKeyId"),
-                "enableLogging": bool(home.get_trail_status(Name=trail["TrailARN"])["IsLogging"]),
-                "enableLogFileValidation": bool(trail.get("LogFileValidationEnabled")),
-                "eventSelectors": [_selector(each) for each in selectors.get("EventSelectors") or ()],
-                "advancedEventSelectors": [_advanced(each) for each in selectors.get("AdvancedEventSelectors") or ()],
+                "s3BucketName": trail["S3BucketName"],
+                "cloudWatchLogsGroupArn": trail["CloudWatchLogsLogGroupArn?"],
+                "snsTopicName": trail["SnsTopicARN?"],
+                "kmsKeyId": trail["KmsKeyId?"],
+                "enableLogging": status.flag("IsLogging"),
+                "enableLogFileValidation": trail.flag("LogFileValidationEnabled"),
+                "eventSelectors": [_selector(each) for each in selectors.each("EventSelectors?")],
+                "advancedEventSelectors": [_advanced(each) for each in selectors.each("AdvancedEventSelectors?")],
             },
         )
 
 
-def _selector(selector: Any) -> dict[str, Any]:
+def _selector(selector: Answer) -> dict[str, Any]:
     return {
-        "includeManagementEvents": bool(selector.get("IncludeManagementEvents")),
-        "readWriteType": selector.get("ReadWriteType"),
-        "excludeManagementEventSources": selector.get("ExcludeManagementEventSources") or [],
+        "includeManagementEvents": selector.flag("IncludeManagementEvents"),
+        "readWriteType": selector["ReadWriteType"],
+        "excludeManagementEventSources": selector.texts("ExcludeManagementEventSources?"),
     }
 
 
-def _advanced(selector: Any) -> dict[str, Any]:
-    return {"fieldSelectors": [{"field": each["Field"]} for each in selector.get("FieldSelectors") or ()]}
+def _advanced(selector: Answer) -> dict[str, Any]:
+    return {"fieldSelectors": [{"field": each["Field"]} for each in selector.each("FieldSelectors")]}
 
 
 def delivery_channels(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    for channel in account.client("config", region).describe_delivery_channels()["DeliveryChannels"]:
+    for channel in account.pages("config", region, "describe_delivery_channels", "DeliveryChannels"):
         yield account.resource(
             "aws:cfg/deliveryChannel:DeliveryChannel",
             channel["name"],
             region,
             {
-                "s3BucketName": channel.get("s3BucketName"),
-                "snsTopicArn": channel.get("snsTopicARN"),
-                "s3KmsKeyArn": channel.get("s3KmsKeyArn"),
+                "s3BucketName": channel["s3BucketName"],
+                "snsTopicArn": channel["snsTopicARN?"],
+                "s3KmsKeyArn": channel["s3KmsKeyArn?"],
             },
         )
 
@@ -66,8 +68,10 @@ def delivery_channels(account: Account, region: str, skip: set[str]) -> Iterator
 def aggregators(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
     operation, key = "describe_configuration_aggregators", "ConfigurationAggregators"
     for aggregator in account.pages("config", region, operation, key):
-        sources = aggregator.get("AccountAggregationSources") or []
-        accounts = {"accountIds": [number for each in sources for number in each["AccountIds"]]}
+        sources = aggregator.each("AccountAggregationSources?")
+        if not sources and "OrganizationAggregationSource" not in aggregator:
+            raise SourceError("DescribeConfigurationAggregators: an aggregator without a source")
+        accounts = {"accountIds": [number for each in sources for number in each.texts("AccountIds")]}
         yield account.resource(
             "aws:cfg/configurationAggregator:ConfigurationAggregator",
             aggregator["ConfigurationAggregatorName"],
@@ -89,12 +93,12 @@ def authorisations(account: Account, region: str, skip: set[str]) -> Iterator[Re
 
 def apis(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
     for api in account.pages("apigateway", region, "get_rest_apis", "items"):
-        types = (api.get("endpointConfiguration") or {}).get("types")
+        types = api.texts("endpointConfiguration.types")
         yield account.resource(
             "aws:apigateway/restApi:RestApi", api["id"], region, {"endpointConfiguration": {"types": types}}
         )
     for domain in account.pages("apigateway", region, "get_domain_names", "items"):
-        types = (domain.get("endpointConfiguration") or {}).get("types")
+        types = domain.texts("endpointConfiguration.types")
         yield account.resource(
             "aws:apigateway/domainName:DomainName",
             domain["domainName"],
@@ -115,13 +119,13 @@ def users(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
 
 
 def roles(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    client = account.client("iam", region)
     for role in account.pages("iam", region, "list_roles", "Roles"):
-        if role["Path"].startswith("/aws-service-role/"):
+        if role.text("Path").startswith("/aws-service-role/"):
             continue
         name = role["RoleName"]
-        for each in account.pages("iam", region, "list_role_policies", "PolicyNames", RoleName=name):
-            document = _document(client.get_role_policy(RoleName=name, PolicyName=each)["PolicyDocument"])
+        for each in account.names("iam", region, "list_role_policies", "PolicyNames", RoleName=name):
+            found = account.ask("iam", region, "get_role_policy", RoleName=name, PolicyName=each)
+            document = _document(found["PolicyDocument"])
             properties = {"name": each, "role": name, "policy": document}
             yield account.resource("aws:iam/rolePolicy:RolePolicy", f"{name}/{each}", None, properties)
         attached = account.pages("iam", region, "list_attached_role_policies", "AttachedPolicies", RoleName=name)
@@ -139,26 +143,25 @@ def roles(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
 
 
 def policies(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    client = account.client("iam", region)
     for policy in account.pages("iam", region, "list_policies", "Policies", Scope="Local"):
-        found = client.get_policy_version(PolicyArn=policy["Arn"], VersionId=policy["DefaultVersionId"])
-        document = _document(found["PolicyVersion"]["Document"])
+        version = {"PolicyArn": policy["Arn"], "VersionId": policy["DefaultVersionId"]}
+        found = account.ask("iam", region, "get_policy_version", **version)
+        document = _document(found["PolicyVersion.Document"])
         properties = {"name": policy["PolicyName"], "policy": document}
         yield account.resource("aws:iam/policy:Policy", policy["Arn"], None, properties)
 
 
 def _document(document: Any) -> str:
-    return document if isinstance(document, str) else json.dumps(document, sort_keys=True)
+    return json.dumps(document.plain, sort_keys=True) if isinstance(document, Answer) else str(document)
 
 
 def identity_providers(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    client = account.client("iam", region)
-    for each in client.list_open_id_connect_providers()["OpenIDConnectProviderList"]:
-        found = client.get_open_id_connect_provider(OpenIDConnectProviderArn=each["Arn"])
-        properties = {"url": found["Url"], "clientIdLists": found.get("ClientIDList") or []}
+    for each in account.pages("iam", region, "list_open_id_connect_providers", "OpenIDConnectProviderList"):
+        found = account.ask("iam", region, "get_open_id_connect_provider", OpenIDConnectProviderArn=each["Arn"])
+        properties = {"url": found["Url"], "clientIdLists": found.texts("ClientIDList?")}
         yield account.resource("aws:iam/openIdConnectProvider:OpenIdConnectProvider", each["Arn"], None, properties)
-    for each in client.list_saml_providers()["SAMLProviderList"]:
-        found = client.get_saml_provider(SAMLProviderArn=each["Arn"])
+    for each in account.pages("iam", region, "list_saml_providers", "SAMLProviderList"):
+        found = account.ask("iam", region, "get_saml_provider", SAMLProviderArn=each["Arn"])
         properties = {"samlMetadataDocument": found["SAMLMetadataDocument"]}
         yield account.resource("aws:iam/samlProvider:SamlProvider", each["Arn"], None, properties)
 
@@ -166,21 +169,20 @@ def identity_providers(account: Account, region: str, skip: set[str]) -> Iterato
 def manages_organization(account: Account) -> bool:
     """Whether the account is its organization's management account, which alone may list guardrail policies."""
     try:
-        found = account.client("organizations", account.home_region).describe_organization()["Organization"]
+        found = account.ask("organizations", account.home_region, "describe_organization")
     except ClientError as error:
         if error.response["Error"]["Code"] == "AWSOrganizationsNotInUseException":
             return False
         raise
-    return str(found["MasterAccountId"]) == account.number
+    return found.text("Organization.MasterAccountId") == account.number
 
 
 def guardrails(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
     if not manages_organization(account):
         return
-    client = account.client("organizations", region)
     for policy in account.pages("organizations", region, "list_policies", "Policies", Filter="SERVICE_CONTROL_POLICY"):
         identifier = policy["Id"]
-        content = client.describe_policy(PolicyId=identifier)["Policy"]["Content"]
+        content = account.ask("organizations", region, "describe_policy", PolicyId=identifier)["Policy.Content"]
         properties = {"name": policy["Name"], "type": policy["Type"], "content": content, "id": identifier}
         yield account.resource("aws:organizations/policy:Policy", identifier, None, properties)
         for target in account.pages("organizations", region, "list_targets_for_policy", "Targets", PolicyId=identifier):
@@ -193,18 +195,16 @@ def guardrails(account: Account, region: str, skip: set[str]) -> Iterator[Resour
 
 
 def distributions(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    client = account.client("cloudfront", region)
-    for page in client.get_paginator("list_distributions").paginate():
-        for each in page["DistributionList"].get("Items") or ():
-            kind = "aws:cloudfront/distribution:Distribution"
-            yield account.resource(kind, each["Id"], None, {"enabled": bool(each["Enabled"])})
+    for each in account.pages("cloudfront", region, "list_distributions", "DistributionList.Items"):
+        kind = "aws:cloudfront/distribution:Distribution"
+        yield account.resource(kind, each["Id"], None, {"enabled": each.flag("Enabled")})
 
 
 def accelerators(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
     # Global Accelerator has one API endpoint, in us-west-2 (its service endpoints and quotas page).
     for each in account.pages("globalaccelerator", "us-west-2", "list_accelerators", "Accelerators"):
         kind = "aws:globalaccelerator/accelerator:Accelerator"
-        yield account.resource(kind, each["AcceleratorArn"], None, {"enabled": bool(each["Enabled"])})
+        yield account.resource(kind, each["AcceleratorArn"], None, {"enabled": each.flag("Enabled")})
 
 
 COLLECTORS = {

@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from policies.errors import SourceError
 from policies.graph import Resource
 from policies.sources.aws.account import Account
-from policies.sources.aws.listing import Listing, at_path
+from policies.sources.aws.answer import Answer
+from policies.sources.aws.listing import Listing
 
 __all__ = ["COLLECTORS", "GLOBAL_COLLECTORS", "default_lifecycle_policies", "snapshots", "vaults"]
 
@@ -18,16 +20,17 @@ _COPIED = re.compile(r"^\[?Copied (snap-[0-9a-f]+|.*) from ([a-z0-9-]+)\]?")
 
 def snapshots(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
     """Every snapshot, and who may use it; one whose description says that it was copied is a copy as well."""
-    client = account.client("ec2", region)
     for snapshot in account.pages("ec2", region, "describe_snapshots", "Snapshots", OwnerIds=["self"]):
         identifier = snapshot["SnapshotId"]
-        yield account.resource("aws:ebs/snapshot:Snapshot", identifier, region, {"volumeId": snapshot.get("VolumeId")})
-        found = client.describe_snapshot_attribute(SnapshotId=identifier, Attribute="createVolumePermission")
-        for permission in found.get("CreateVolumePermissions") or ():
-            user = permission.get("UserId") or permission.get("Group")
+        yield account.resource("aws:ebs/snapshot:Snapshot", identifier, region, {"volumeId": snapshot["VolumeId?"]})
+        arguments = {"SnapshotId": identifier, "Attribute": "createVolumePermission"}
+        found = account.ask("ec2", region, "describe_snapshot_attribute", **arguments)
+        for permission in found.each("CreateVolumePermissions"):
+            if not (user := permission["UserId?"] or permission["Group?"]):
+                raise SourceError("DescribeSnapshotAttribute: CreateVolumePermissions names nobody")
             properties = {"snapshotId": identifier, "accountId": user}
             yield account.resource(_PERMISSION, f"{identifier}/{user}", region, properties)
-        if (copied := _COPIED.match(snapshot.get("Description") or "")) is not None:
+        if (copied := _COPIED.match(snapshot["Description"])) is not None:
             yield account.resource(
                 "aws:ebs/snapshotCopy:SnapshotCopy",
                 f"{identifier}/copy",
@@ -35,19 +38,18 @@ def snapshots(account: Account, region: str, skip: set[str]) -> Iterator[Resourc
                 {
                     "sourceSnapshotId": copied.group(1),
                     "sourceRegion": copied.group(2),
-                    "kmsKeyId": snapshot.get("KmsKeyId"),
+                    "kmsKeyId": snapshot["KmsKeyId?"],
                 },
             )
 
 
 def file_system_copies(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    client = account.client("efs", region)
-    for each in client.describe_replication_configurations()["Replications"]:
-        for index, destination in enumerate(each.get("Destinations") or ()):
+    for each in account.pages("efs", region, "describe_replication_configurations", "Replications"):
+        for index, destination in enumerate(each.each("Destinations")):
             place = {
-                "region": destination.get("Region"),
-                "availabilityZoneName": destination.get("AvailabilityZoneName"),
-                "kmsKeyId": destination.get("KmsKeyId"),
+                "region": destination["Region"],
+                "availabilityZoneName": destination["AvailabilityZoneName?"],
+                "kmsKeyId": destination["KmsKeyId?"],
             }
             yield account.resource(
                 "aws:efs/replicationConfiguration:ReplicationConfiguration",
@@ -58,17 +60,16 @@ def file_system_copies(account: Account, region: str, skip: set[str]) -> Iterato
 
 
 def transfers(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    client = account.client("datasync", region)
     for task in account.pages("datasync", region, "list_tasks", "Tasks"):
-        found = client.describe_task(TaskArn=task["TaskArn"])
+        found = account.ask("datasync", region, "describe_task", TaskArn=task["TaskArn"])
         properties = {
-            "sourceLocationArn": found.get("SourceLocationArn"),
-            "destinationLocationArn": found.get("DestinationLocationArn"),
+            "sourceLocationArn": found["SourceLocationArn"],
+            "destinationLocationArn": found["DestinationLocationArn"],
         }
         yield account.resource("aws:datasync/task:Task", task["TaskArn"], region, properties)
     for location in account.pages("datasync", region, "list_locations", "Locations"):
         arn = location["LocationArn"]
-        kind, properties = _location(location["LocationUri"], region, account.number)
+        kind, properties = _location(location.text("LocationUri"), region, account.number)
         yield account.resource(kind, arn, region, properties)
 
 
@@ -97,102 +98,99 @@ def _location(uri: str, region: str, number: str) -> tuple[str, dict[str, Any]]:
 
 
 def lifecycle_policies(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    client = account.client("dlm", region)
-    for summary in client.get_lifecycle_policies()["Policies"]:
-        policy = client.get_lifecycle_policy(PolicyId=summary["PolicyId"])["Policy"]
-        details = policy.get("PolicyDetails") or {}
+    for summary in account.pages("dlm", region, "get_lifecycle_policies", "Policies"):
+        policy = account.ask("dlm", region, "get_lifecycle_policy", PolicyId=summary["PolicyId"])["Policy"]
+        details = policy["PolicyDetails"]
         action = {
             "crossRegionCopies": [
-                {"target": copy.get("Target"), "encryptionConfiguration": {"cmkArn": _key(copy)}}
-                for each in details.get("Actions") or ()
-                for copy in each.get("CrossRegionCopy") or ()
+                {"target": copy["Target"], "encryptionConfiguration": {"cmkArn": _key(copy)}}
+                for each in details.each("Actions?")
+                for copy in each.each("CrossRegionCopy?")
             ]
         }
-        schedules = [_schedule(each) for each in details.get("Schedules") or ()]
+        schedules = [_schedule(each) for each in details.each("Schedules?")]
         yield account.resource(
             "aws:dlm/lifecyclePolicy:LifecyclePolicy",
             summary["PolicyId"],
             region,
             {
-                "defaultPolicy": policy.get("DefaultPolicy"),
+                "defaultPolicy": policy["DefaultPolicy?"],
                 "policyDetails": {"schedules": schedules, "action": action},
             },
         )
 
 
-def _key(copy: Any) -> Any:
-    return at_path(copy, "EncryptionConfiguration.CmkArn")
+def _key(copy: Answer) -> Any:
+    return copy["EncryptionConfiguration?.CmkArn?"]
 
 
-def _schedule(schedule: Any) -> dict[str, Any]:
+def _schedule(schedule: Answer) -> dict[str, Any]:
     rules = [
-        {"target": rule.get("Target"), "targetRegion": rule.get("TargetRegion"), "cmkArn": rule.get("CmkArn")}
-        for rule in schedule.get("CrossRegionCopyRules") or ()
+        {"target": rule["Target?"], "targetRegion": rule["TargetRegion?"], "cmkArn": rule["CmkArn?"]}
+        for rule in schedule.each("CrossRegionCopyRules?")
     ]
-    accounts = [each for rule in schedule.get("ShareRules") or () for each in rule.get("TargetAccounts") or ()]
+    accounts = [each for rule in schedule.each("ShareRules?") for each in rule.texts("TargetAccounts")]
     return {"crossRegionCopyRules": rules, "shareRule": {"targetAccounts": accounts}}
 
 
 def default_lifecycle_policies(account: Account, region: str) -> list[dict[str, Any]]:
     """The default policies of a region with the regions that they copy to."""
-    client = account.client("dlm", region)
     found = []
-    for summary in client.get_lifecycle_policies(DefaultPolicyType="ALL")["Policies"]:
-        details = client.get_lifecycle_policy(PolicyId=summary["PolicyId"])["Policy"].get("PolicyDetails") or {}
-        targets = [each["TargetRegion"] for each in details.get("CrossRegionCopyTargets") or ()]
+    for summary in account.pages("dlm", region, "get_lifecycle_policies", "Policies", DefaultPolicyType="ALL"):
+        policy = account.ask("dlm", region, "get_lifecycle_policy", PolicyId=summary["PolicyId"])["Policy"]
+        targets = [each["TargetRegion"] for each in policy.each("PolicyDetails.CrossRegionCopyTargets?")]
         found.append({"id": summary["PolicyId"], "cross_region_copy_targets": targets})
     return found
 
 
 def backup_plans(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    client = account.client("backup", region)
     for plan in account.pages("backup", region, "list_backup_plans", "BackupPlansList"):
-        found = client.get_backup_plan(BackupPlanId=plan["BackupPlanId"])["BackupPlan"]
+        found = account.ask("backup", region, "get_backup_plan", BackupPlanId=plan["BackupPlanId"])["BackupPlan"]
         rules = [
             {
-                "targetVaultName": rule.get("TargetBackupVaultName"),
+                "targetVaultName": rule["TargetBackupVaultName"],
                 "copyActions": [
-                    {"destinationVaultArn": copy["DestinationBackupVaultArn"]} for copy in rule.get("CopyActions") or ()
+                    {"destinationVaultArn": copy["DestinationBackupVaultArn"]} for copy in rule.each("CopyActions?")
                 ],
-                "targetLogicallyAirGappedBackupVaultArn": rule.get("TargetLogicallyAirGappedBackupVaultArn"),
+                "targetLogicallyAirGappedBackupVaultArn": rule["TargetLogicallyAirGappedBackupVaultArn?"],
             }
-            for rule in found.get("Rules") or ()
+            for rule in found.each("Rules")
         ]
         yield account.resource("aws:backup/plan:Plan", plan["BackupPlanId"], region, {"rules": rules})
 
 
 def backup_settings(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    found = account.client("backup", region).describe_global_settings().get("GlobalSettings") or {}
+    found = account.ask("backup", region, "describe_global_settings")["GlobalSettings"]
     # An account that never set it is not told of it; unset is false (AWS Backup API, DescribeGlobalSettings).
-    settings = {"isCrossAccountBackupEnabled": "false", **found}
+    settings = {"isCrossAccountBackupEnabled": "false", **found.plain}
     yield account.resource("aws:backup/globalSettings:GlobalSettings", "settings", None, {"globalSettings": settings})
 
 
 def vaults(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
     for vault in account.pages("backup", region, "list_backup_vaults", "BackupVaultList"):
         name = vault["BackupVaultName"]
-        properties = {"name": name, "kmsKeyArn": vault.get("EncryptionKeyArn")}
+        properties = {"name": name, "kmsKeyArn": vault["EncryptionKeyArn?"]}
         yield account.resource("aws:backup/vault:Vault", name, region, properties)
-        if vault.get("Locked") or vault.get("MinRetentionDays"):
+        if vault["Locked?"] or vault["MinRetentionDays?"]:
             # A lock date is there in compliance mode only (AWS Backup API, BackupVaultListMember).
             lock = {
                 "backupVaultName": name,
-                "minRetentionDays": vault.get("MinRetentionDays"),
+                "minRetentionDays": vault["MinRetentionDays?"],
                 "changeableForDays": _grace(vault),
             }
             kind = "aws:backup/vaultLockConfiguration:VaultLockConfiguration"
             yield account.resource(kind, f"{name}/lock", region, lock)
 
 
-def _grace(vault: Any) -> int | None:
-    if not vault.get("LockDate"):
+def _grace(vault: Answer) -> int | None:
+    if not vault["LockDate?"]:
         return None
     return max(1, int((vault["LockDate"] - vault["CreationDate"]).days))
 
 
 def registries(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    found = account.client("ecr", region).describe_registry()
-    rules = at_path(found, "replicationConfiguration.rules") or []
+    found = account.ask("ecr", region, "describe_registry")["replicationConfiguration"]
+    rules = [rule.plain for rule in found.each("rules")]
     if rules:
         kind = "aws:ecr/replicationConfiguration:ReplicationConfiguration"
         yield account.resource(kind, "registry", region, {"replicationConfiguration": {"rules": rules}})
@@ -230,11 +228,11 @@ def access_points(account: Account, region: str, skip: set[str]) -> Iterator[Res
     for point in listed:
         regions = [
             {
-                "bucket": each.get("Bucket"),
-                "bucketAccountId": each.get("BucketAccountId"),
-                "region": each.get("Region"),
+                "bucket": each["Bucket"],
+                "bucketAccountId": each["BucketAccountId?"],
+                "region": each["Region"],
             }
-            for each in point.get("Regions") or ()
+            for each in point.each("Regions")
         ]
         kind = "aws:s3control/multiRegionAccessPoint:MultiRegionAccessPoint"
         yield account.resource(kind, point["Name"], None, {"details": {"regions": regions}})

@@ -7,7 +7,7 @@ from typing import Any
 
 from policies.graph import Resource
 from policies.sources.aws.account import Account
-from policies.sources.aws.listing import Listing, at_path
+from policies.sources.aws.listing import Listing
 
 __all__ = ["COLLECTORS", "clusters", "instances", "replicated_backups", "tables"]
 
@@ -21,11 +21,11 @@ def instances(account: Account, region: str, skip: set[str]) -> Iterator[Resourc
             database["DBInstanceIdentifier"],
             region,
             {
-                "publiclyAccessible": bool(database.get("PubliclyAccessible")),
-                "kmsKeyId": database.get("KmsKeyId"),
-                "deletionProtection": bool(database.get("DeletionProtection")),
-                "replicateSourceDb": database.get("ReadReplicaSourceDBInstanceIdentifier"),
-                "backupTarget": database.get("BackupTarget"),
+                "publiclyAccessible": database.flag("PubliclyAccessible"),
+                "kmsKeyId": database["KmsKeyId?"],
+                "deletionProtection": database.flag("DeletionProtection"),
+                "replicateSourceDb": database["ReadReplicaSourceDBInstanceIdentifier?"],
+                "backupTarget": database["BackupTarget?"],
             },
         )
 
@@ -37,10 +37,10 @@ def clusters(account: Account, region: str, skip: set[str]) -> Iterator[Resource
             cluster["DBClusterIdentifier"],
             region,
             {
-                "kmsKeyId": cluster.get("KmsKeyId"),
-                "deletionProtection": bool(cluster.get("DeletionProtection")),
-                "replicationSourceIdentifier": cluster.get("ReplicationSourceIdentifier") or None,
-                "globalClusterIdentifier": cluster.get("GlobalClusterIdentifier"),
+                "kmsKeyId": cluster["KmsKeyId?"],
+                "deletionProtection": cluster.flag("DeletionProtection"),
+                "replicationSourceIdentifier": cluster["ReplicationSourceIdentifier?"] or None,
+                "globalClusterIdentifier": cluster["GlobalClusterIdentifier?"],
             },
         )
 
@@ -49,13 +49,13 @@ def replicated_backups(account: Account, region: str, skip: set[str]) -> Iterato
     """Backups of a database of another region: the receiving region lists them."""
     operation, key = "describe_db_instance_automated_backups", "DBInstanceAutomatedBackups"
     for backup in account.pages("rds", region, operation, key):
-        if backup.get("Region") in (None, region):
+        if backup.text("Region") == region:
             continue
         yield account.resource(
             "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication",
-            str(backup.get("DBInstanceAutomatedBackupsArn") or backup["DbiResourceId"]),
+            str(backup["DBInstanceAutomatedBackupsArn?"] or backup["DbiResourceId"]),
             region,
-            {"sourceDbInstanceArn": backup.get("DBInstanceArn"), "kmsKeyId": backup.get("KmsKeyId")},
+            {"sourceDbInstanceArn": backup["DBInstanceArn"], "kmsKeyId": backup["KmsKeyId?"]},
         )
 
 
@@ -65,14 +65,14 @@ def _global_clusters(service: str) -> Any:
     def collect(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
         for cluster in account.pages(service, region, "describe_global_clusters", "GlobalClusters"):
             # One endpoint serves the three, and each names clusters of the others' engines too.
-            engine = str(cluster.get("Engine"))
+            engine = cluster.text("Engine")
             if engine.startswith(_SAME_API) and not engine.startswith(service):
                 continue
-            members = [{"dbClusterArn": each["DBClusterArn"]} for each in cluster.get("GlobalClusterMembers") or ()]
+            members = [{"dbClusterArn": each["DBClusterArn"]} for each in cluster.each("GlobalClusterMembers")]
             readers = [
                 {"dbClusterArn": reader}
-                for each in cluster.get("GlobalClusterMembers") or ()
-                for reader in each.get("Readers") or ()
+                for each in cluster.each("GlobalClusterMembers")
+                for reader in each.texts("Readers?")
             ]
             properties = {"sourceDbClusterIdentifier": None, "globalClusterMembers": [*members, *readers]}
             yield account.resource(kind, cluster["GlobalClusterIdentifier"], region, properties)
@@ -81,25 +81,22 @@ def _global_clusters(service: str) -> Any:
 
 
 def dsql_clusters(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    client = account.client("dsql", region)
     for each in account.pages("dsql", region, "list_clusters", "clusters"):
-        found = client.get_cluster(identifier=each["identifier"]).get("multiRegionProperties")
-        properties = found and {"clusters": found.get("clusters") or [], "witnessRegion": found.get("witnessRegion")}
+        found = account.ask("dsql", region, "get_cluster", identifier=each["identifier"])["multiRegionProperties?"]
+        properties = found and {"clusters": found.texts("clusters?"), "witnessRegion": found["witnessRegion?"]}
         yield account.resource(
             "aws:dsql/cluster:Cluster", each["identifier"], region, {"multiRegionProperties": properties}
         )
 
 
 def tables(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    client = account.client("dynamodb", region)
-    for name in account.pages("dynamodb", region, "list_tables", "TableNames"):
-        table = client.describe_table(TableName=name)["Table"]
-        witnesses = table.get("GlobalTableWitnesses") or []
+    for name in account.names("dynamodb", region, "list_tables", "TableNames"):
+        table = account.ask("dynamodb", region, "describe_table", TableName=name)["Table"]
+        witnesses = table.each("GlobalTableWitnesses?")
         replicas = [
-            {"regionName": each["RegionName"], "kmsKeyArn": each.get("KMSMasterKeyId")}
-            for each in table.get("Replicas") or ()
+            {"regionName": each["RegionName"], "kmsKeyArn": each["KMSMasterKeyId?"]} for each in table.each("Replicas?")
         ]
-        key = at_path(table, "SSEDescription.KMSMasterKeyArn")
+        key = table["SSEDescription?.KMSMasterKeyArn?"]
         properties = {
             "replicas": replicas,
             "globalTableWitness": {"regionName": witnesses[0]["RegionName"]} if witnesses else None,
@@ -109,13 +106,12 @@ def tables(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
 
 
 def table_exports(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    client = account.client("dynamodb", region)
     for each in account.pages("dynamodb", region, "list_exports", "ExportSummaries"):
-        found = client.describe_export(ExportArn=each["ExportArn"])["ExportDescription"]
+        found = account.ask("dynamodb", region, "describe_export", ExportArn=each["ExportArn"])["ExportDescription"]
         properties = {
-            "tableArn": found.get("TableArn"),
-            "s3Bucket": found.get("S3Bucket"),
-            "s3BucketOwner": found.get("S3BucketOwner"),
+            "tableArn": found["TableArn"],
+            "s3Bucket": found["S3Bucket"],
+            "s3BucketOwner": found["S3BucketOwner?"],
         }
         yield account.resource("aws:dynamodb/tableExport:TableExport", each["ExportArn"], region, properties)
 
@@ -142,8 +138,8 @@ COLLECTORS: dict[tuple[str, ...], Any] = {
         "ReplicationGroups",
         "ReplicationGroupId",
         {
-            "globalReplicationGroupId": "GlobalReplicationGroupInfo.GlobalReplicationGroupId",
-            "kmsKeyId": "KmsKeyId",
+            "globalReplicationGroupId": "GlobalReplicationGroupInfo?.GlobalReplicationGroupId?",
+            "kmsKeyId": "KmsKeyId?",
         },
     ),
     ("aws:memorydb/multiRegionCluster:MultiRegionCluster",): Listing(
@@ -160,7 +156,7 @@ COLLECTORS: dict[tuple[str, ...], Any] = {
         "describe_clusters",
         "Clusters",
         "Name",
-        {"multiRegionClusterName": "MultiRegionClusterName", "kmsKeyArn": "KmsKeyId"},
+        {"multiRegionClusterName": "MultiRegionClusterName?", "kmsKeyArn": "KmsKeyId?"},
     ),
     ("aws:dsql/cluster:Cluster", "aws:dsql/clusterPeering:ClusterPeering"): dsql_clusters,
     ("aws:dynamodb/table:Table", "aws:dynamodb/tableReplica:TableReplica"): tables,
@@ -170,7 +166,7 @@ COLLECTORS: dict[tuple[str, ...], Any] = {
         "list_global_tables",
         "GlobalTables",
         "GlobalTableName",
-        {"replicas": lambda item: [{"regionName": each["RegionName"]} for each in item["ReplicationGroup"]]},
+        {"replicas": lambda item: [{"regionName": each["RegionName"]} for each in item.each("ReplicationGroup")]},
     ),
     ("aws:dynamodb/tableExport:TableExport",): table_exports,
 }

@@ -9,7 +9,8 @@ from botocore.exceptions import ClientError
 
 from policies.graph import Resource
 from policies.sources.aws.account import Account
-from policies.sources.aws.listing import Listing, at_path
+from policies.sources.aws.answer import Answer
+from policies.sources.aws.listing import Listing
 
 __all__ = ["COLLECTORS", "GLOBAL_COLLECTORS", "aggregators"]
 
@@ -26,24 +27,22 @@ def subscriptions(account: Account, region: str, skip: set[str]) -> Iterator[Res
                 "aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter",
                 f"{name}/{each['filterName']}",
                 region,
-                {"logGroup": name, "destinationArn": each.get("destinationArn")},
+                {"logGroup": name, "destinationArn": each["destinationArn"]},
             )
 
 
 def account_policies(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    client = account.client("logs", region)
     for kind in _ACCOUNT_POLICIES:
-        for policy in client.describe_account_policies(policyType=kind).get("accountPolicies") or ():
+        for policy in account.pages("logs", region, "describe_account_policies", "accountPolicies", policyType=kind):
             yield account.resource(
                 "aws:cloudwatch/logAccountPolicy:LogAccountPolicy",
                 f"{kind}/{policy['policyName']}",
                 region,
-                {"policyType": kind, "policyDocument": policy.get("policyDocument")},
+                {"policyType": kind, "policyDocument": policy["policyDocument"]},
             )
 
 
 def aggregators(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    client = account.client("securityhub", region)
     try:
         listed = list(account.pages("securityhub", region, "list_finding_aggregators", "FindingAggregators"))
     except ClientError as error:
@@ -52,12 +51,12 @@ def aggregators(account: Account, region: str, skip: set[str]) -> Iterator[Resou
         raise
     for each in listed:
         arn = each["FindingAggregatorArn"]
-        found = client.get_finding_aggregator(FindingAggregatorArn=arn)
+        found = account.ask("securityhub", region, "get_finding_aggregator", FindingAggregatorArn=arn)
         yield account.resource(
             "aws:securityhub/findingAggregator:FindingAggregator",
             arn,
-            found.get("FindingAggregationRegion") or region,
-            {"linkingMode": found.get("RegionLinkingMode"), "specifiedRegions": found.get("Regions") or []},
+            found["FindingAggregationRegion"],
+            {"linkingMode": found["RegionLinkingMode"], "specifiedRegions": found.texts("Regions?")},
         )
 
 
@@ -75,26 +74,26 @@ def event_targets(account: Account, region: str, skip: set[str]) -> Iterator[Res
                     "aws:cloudwatch/eventTarget:EventTarget",
                     f"{bus['Name']}/{rule['Name']}/{target['Id']}",
                     region,
-                    {"arn": target["Arn"], "deadLetterConfig": {"arn": at_path(target, "DeadLetterConfig.Arn")}},
+                    {"arn": target["Arn"], "deadLetterConfig": {"arn": target["DeadLetterConfig?.Arn?"]}},
                 )
 
 
 def topics(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    client = account.client("sns", region)
     for topic in account.pages("sns", region, "list_topics", "Topics"):
-        attributes = client.get_topic_attributes(TopicArn=topic["TopicArn"])["Attributes"]
-        properties = {"policy": attributes.get("Policy"), "kmsMasterKeyId": attributes.get("KmsMasterKeyId")}
+        attributes = account.ask("sns", region, "get_topic_attributes", TopicArn=topic["TopicArn"])["Attributes"]
+        properties = {"policy": attributes["Policy"], "kmsMasterKeyId": attributes["KmsMasterKeyId?"]}
         yield account.resource("aws:sns/topic:Topic", topic["TopicArn"], region, properties)
 
 
 def queues(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    client = account.client("sqs", region)
-    for url in account.pages("sqs", region, "list_queues", "QueueUrls"):
-        found = client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"]).get("Attributes") or {}
+    # Without a limit the answer ends after 1,000 queues and does not say so (SQS API, ListQueues).
+    for url in account.names("sqs", region, "list_queues", "QueueUrls", MaxResults=1000):
+        asked = {"QueueUrl": url, "AttributeNames": ["All"]}
+        found = account.ask("sqs", region, "get_queue_attributes", **asked)["Attributes"]
         properties = {
-            "policy": found.get("Policy"),
-            "redrivePolicy": found.get("RedrivePolicy"),
-            "kmsMasterKeyId": found.get("KmsMasterKeyId"),
+            "policy": found["Policy?"],
+            "redrivePolicy": found["RedrivePolicy?"],
+            "kmsMasterKeyId": found["KmsMasterKeyId?"],
         }
         yield account.resource("aws:sqs/queue:Queue", url, region, properties)
 
@@ -103,7 +102,7 @@ def inference_profiles(account: Account, region: str, skip: set[str]) -> Iterato
     """Profiles that the account made; one with several models answers in several regions."""
     asked = {"typeEquals": "APPLICATION"}
     for profile in account.pages("bedrock", region, "list_inference_profiles", "inferenceProfileSummaries", **asked):
-        models = [each.get("modelArn") for each in profile.get("models") or ()]
+        models = [each["modelArn"] for each in profile.each("models")]
         source = models[0] if len(models) == 1 else profile["inferenceProfileArn"]
         yield account.resource(
             "aws:bedrock/inferenceProfile:InferenceProfile",
@@ -114,15 +113,15 @@ def inference_profiles(account: Account, region: str, skip: set[str]) -> Iterato
 
 
 def invocation_logging(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    found = account.client("bedrock", region).get_model_invocation_logging_configuration().get("loggingConfig")
+    found = account.ask("bedrock", region, "get_model_invocation_logging_configuration")["loggingConfig?"]
     if not found:
         return
-    large = at_path(found, "cloudWatchConfig.largeDataDeliveryS3Config")
-    group = found.get("cloudWatchConfig") and {
-        "logGroupName": at_path(found, "cloudWatchConfig.logGroupName"),
-        "largeDataDeliveryS3Config": large and {"bucketName": large.get("bucketName")},
+    large = found["cloudWatchConfig?.largeDataDeliveryS3Config?"]
+    group = found["cloudWatchConfig?"] and {
+        "logGroupName": found["cloudWatchConfig.logGroupName"],
+        "largeDataDeliveryS3Config": large and {"bucketName": large["bucketName"]},
     }
-    bucket = found.get("s3Config") and {"bucketName": at_path(found, "s3Config.bucketName")}
+    bucket = found["s3Config?"] and {"bucketName": found["s3Config.bucketName"]}
     yield account.resource(
         "aws:bedrockmodel/invocationLoggingConfiguration:InvocationLoggingConfiguration",
         "logging",
@@ -131,8 +130,8 @@ def invocation_logging(account: Account, region: str, skip: set[str]) -> Iterato
     )
 
 
-def _endpoint(item: Any) -> dict[str, Any]:
-    route = at_path(item, "RoutingConfig.FailoverConfig.Secondary.Route")
+def _endpoint(item: Answer) -> dict[str, Any]:
+    route = item["RoutingConfig.FailoverConfig.Secondary.Route"]
     return {"failoverConfig": {"secondary": {"route": route}}}
 
 
@@ -163,7 +162,7 @@ COLLECTORS = {
         "name",
         {
             "deliveryDestinationConfiguration": lambda item: {
-                "destinationResourceArn": at_path(item, "deliveryDestinationConfiguration.destinationResourceArn")
+                "destinationResourceArn": item["deliveryDestinationConfiguration?.destinationResourceArn?"]
             }
         },
     ),
@@ -200,9 +199,9 @@ COLLECTORS = {
         "Endpoints",
         "Name",
         {
-            "eventBuses": lambda item: [{"eventBusArn": each["EventBusArn"]} for each in item.get("EventBuses") or ()],
+            "eventBuses": lambda item: [{"eventBusArn": each["EventBusArn"]} for each in item.each("EventBuses")],
             "routingConfig": _endpoint,
-            "replicationConfig": lambda item: {"state": at_path(item, "ReplicationConfig.State")},
+            "replicationConfig": lambda item: {"state": item["ReplicationConfig?.State?"]},
         },
     ),
     ("aws:sns/topicSubscription:TopicSubscription",): Listing(
@@ -210,7 +209,7 @@ COLLECTORS = {
         "sns",
         "list_subscriptions",
         "Subscriptions",
-        lambda item: f"{item['TopicArn']}/{item['SubscriptionArn'].rpartition(':')[2]}",
+        lambda item: f"{item['TopicArn']}/{item.text('SubscriptionArn').rpartition(':')[2]}",
         {"topic": "TopicArn", "protocol": "Protocol", "endpoint": "Endpoint"},
     ),
     ("aws:sns/topic:Topic", "aws:sns/topicPolicy:TopicPolicy"): topics,

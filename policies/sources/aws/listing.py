@@ -8,27 +8,20 @@ from typing import Any
 
 from policies.graph import Resource
 from policies.sources.aws.account import Account
+from policies.sources.aws.answer import Answer
 
-__all__ = ["Listing", "at_path"]
+__all__ = ["Listing"]
 
-Source = str | Callable[[Any], Any]
-
-
-def at_path(item: Any, path: str) -> Any:
-    """The value below `Names.Joined.By.Dots`; None where the answer leaves one of them out."""
-    for name in path.split("."):
-        if not isinstance(item, Mapping):
-            return None
-        item = item.get(name)
-    return item
+Source = str | Callable[[Answer], Any]
 
 
 @dataclass(frozen=True)
 class Listing:
     """One call that lists resources of one type in one region.
 
-    `properties` maps a property of the graph to a path in the item, or to a function of the item. `place` overrides the
-    region that is asked, for services with one endpoint in a partition; what they list has no region of its own.
+    `properties` maps a property of the graph to a path in the item (`policies.sources.aws.answer`: what a path is), or
+    to a function of the item. `place` overrides the region that is asked, for services with one endpoint in a
+    partition; what they list has no region of its own.
     """
 
     kind: str
@@ -38,7 +31,7 @@ class Listing:
     identifier: Source
     properties: Mapping[str, Source] = field(default_factory=dict)
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    only: Callable[[Any], bool] = lambda item: True
+    only: Callable[[Answer], bool] = lambda item: True
     place: str | None = None
 
     def __call__(self, account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
@@ -47,10 +40,10 @@ class Listing:
             if self.only(item):
                 yield self.resource(account, None if self.place else region, item)
 
-    def resource(self, account: Account, region: str | None, item: Any) -> Resource:
+    def resource(self, account: Account, region: str | None, item: Answer) -> Resource:
         properties = {name: _read(item, source) for name, source in self.properties.items()}
         return account.resource(self.kind, str(_read(item, self.identifier)), region, properties)
 
 
-def _read(item: Any, source: Source) -> Any:
-    return source(item) if callable(source) else at_path(item, source)
+def _read(item: Answer, source: Source) -> Any:
+    return source(item) if callable(source) else item[source]

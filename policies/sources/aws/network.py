@@ -7,6 +7,7 @@ from typing import Any
 
 from policies.graph import Resource
 from policies.sources.aws.account import Account, tags_of
+from policies.sources.aws.answer import Answer
 
 __all__ = ["COLLECTORS", "unused_default_vpcs"]
 
@@ -14,13 +15,13 @@ _VPC = "aws:ec2/vpc:Vpc"
 _GONE = {"deleted", "deleting", "rejected", "expired", "failed"}
 
 
-def _ec2(account: Account, region: str, operation: str, key: str, **arguments: Any) -> Iterator[Any]:
+def _ec2(account: Account, region: str, operation: str, key: str, **arguments: Any) -> Iterator[Answer]:
     return account.pages("ec2", region, operation, key, **arguments)
 
 
 def unused_default_vpcs(account: Account, region: str) -> set[str]:
     """Default VPCs that nothing is in: the cloud makes one in every region, and they are none of the ledger's."""
-    defaults = {vpc["VpcId"] for vpc in _ec2(account, region, "describe_vpcs", "Vpcs") if vpc.get("IsDefault")}
+    defaults = {vpc["VpcId"] for vpc in _ec2(account, region, "describe_vpcs", "Vpcs") if vpc["IsDefault?"]}
     if not defaults:
         return set()
     used = {each["VpcId"] for each in _ec2(account, region, "describe_network_interfaces", "NetworkInterfaces")}
@@ -33,21 +34,21 @@ def vpcs(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
             continue
         blocks = [
             block
-            for block in vpc.get("Ipv6CidrBlockAssociationSet") or ()
-            if block.get("Ipv6CidrBlockState", {}).get("State") not in _GONE | {"disassociated"}
+            for block in vpc.each("Ipv6CidrBlockAssociationSet?")
+            if block["Ipv6CidrBlockState.State"] not in _GONE | {"disassociated"}
         ]
-        first = blocks[0] if blocks else {}
+        first = blocks[0] if blocks else Answer({}, "")
         yield account.resource(
             _VPC,
             vpc["VpcId"],
             region,
             {
                 "cidrBlock": vpc["CidrBlock"],
-                "ipv6CidrBlock": first.get("Ipv6CidrBlock"),
-                "assignGeneratedIpv6CidrBlock": bool(first),
-                "ipv6IpamPoolId": first.get("Ipv6PoolId") if first.get("Ipv6Pool") == "IPAM Managed" else None,
-                "ipv6CidrBlockNetworkBorderGroup": first.get("NetworkBorderGroup"),
-                "dhcpOptionsId": vpc.get("DhcpOptionsId"),
+                "ipv6CidrBlock": first["Ipv6CidrBlock?"],
+                "assignGeneratedIpv6CidrBlock": bool(blocks),
+                "ipv6IpamPoolId": first["Ipv6PoolId?"] if first["Ipv6Pool?"] == "IPAM Managed" else None,
+                "ipv6CidrBlockNetworkBorderGroup": first["NetworkBorderGroup?"],
+                "dhcpOptionsId": vpc["DhcpOptionsId"],
                 "tags": tags_of(vpc),
             },
         )
@@ -57,7 +58,7 @@ def subnets(account: Account, region: str, skip: set[str]) -> Iterator[Resource]
     for subnet in _ec2(account, region, "describe_subnets", "Subnets"):
         if subnet["VpcId"] in skip:
             continue
-        blocks = [each["Ipv6CidrBlock"] for each in subnet.get("Ipv6CidrBlockAssociationSet") or ()]
+        blocks = [each["Ipv6CidrBlock"] for each in subnet.each("Ipv6CidrBlockAssociationSet")]
         yield account.resource(
             "aws:ec2/subnet:Subnet",
             subnet["SubnetId"],
@@ -65,13 +66,13 @@ def subnets(account: Account, region: str, skip: set[str]) -> Iterator[Resource]
             {
                 "vpcId": subnet["VpcId"],
                 "availabilityZone": subnet["AvailabilityZone"],
-                "availabilityZoneId": subnet.get("AvailabilityZoneId"),
-                "outpostArn": subnet.get("OutpostArn"),
-                "mapPublicIpOnLaunch": bool(subnet.get("MapPublicIpOnLaunch")),
+                "availabilityZoneId": subnet["AvailabilityZoneId"],
+                "outpostArn": subnet["OutpostArn?"],
+                "mapPublicIpOnLaunch": subnet.flag("MapPublicIpOnLaunch"),
                 "ipv6CidrBlock": blocks[0] if blocks else None,
-                "ipv6Native": bool(subnet.get("Ipv6Native")),
-                "assignIpv6AddressOnCreation": bool(subnet.get("AssignIpv6AddressOnCreation")),
-                "enableDns64": bool(subnet.get("EnableDns64")),
+                "ipv6Native": subnet.flag("Ipv6Native"),
+                "assignIpv6AddressOnCreation": subnet.flag("AssignIpv6AddressOnCreation"),
+                "enableDns64": subnet.flag("EnableDns64"),
                 "tags": tags_of(subnet),
             },
         )
@@ -79,7 +80,7 @@ def subnets(account: Account, region: str, skip: set[str]) -> Iterator[Resource]
 
 def security_groups(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
     for group in _ec2(account, region, "describe_security_groups", "SecurityGroups"):
-        if group.get("VpcId") in skip:
+        if group["VpcId"] in skip:
             continue
         default = group["GroupName"] == "default"
         kind = "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup" if default else "aws:ec2/securityGroup:SecurityGroup"
@@ -89,46 +90,46 @@ def security_groups(account: Account, region: str, skip: set[str]) -> Iterator[R
             region,
             {
                 "name": group["GroupName"],
-                "vpcId": group.get("VpcId"),
-                "ingress": [_permission(each) for each in group.get("IpPermissions") or ()],
-                "egress": [_permission(each) for each in group.get("IpPermissionsEgress") or ()],
+                "vpcId": group["VpcId"],
+                "ingress": [_permission(each) for each in group.each("IpPermissions")],
+                "egress": [_permission(each) for each in group.each("IpPermissionsEgress")],
                 "tags": tags_of(group),
             },
         )
 
 
-def _permission(rule: Any) -> dict[str, Any]:
+def _permission(rule: Answer) -> dict[str, Any]:
     return {
-        "protocol": rule.get("IpProtocol"),
-        "cidrBlocks": [each["CidrIp"] for each in rule.get("IpRanges") or ()],
-        "ipv6CidrBlocks": [each["CidrIpv6"] for each in rule.get("Ipv6Ranges") or ()],
-        "prefixListIds": [each["PrefixListId"] for each in rule.get("PrefixListIds") or ()],
+        "protocol": rule["IpProtocol"],
+        "cidrBlocks": [each["CidrIp"] for each in rule.each("IpRanges")],
+        "ipv6CidrBlocks": [each["CidrIpv6"] for each in rule.each("Ipv6Ranges")],
+        "prefixListIds": [each["PrefixListId"] for each in rule.each("PrefixListIds")],
     }
 
 
 def routes(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
     for table in _ec2(account, region, "describe_route_tables", "RouteTables"):
-        if table.get("VpcId") in skip:
+        if table["VpcId"] in skip:
             continue
-        for index, route in enumerate(table.get("Routes") or ()):
-            destination = route.get("DestinationCidrBlock") or route.get("DestinationIpv6CidrBlock") or str(index)
+        for index, route in enumerate(table.each("Routes")):
+            destination = route["DestinationCidrBlock?"] or route["DestinationIpv6CidrBlock?"] or str(index)
             yield account.resource(
                 "aws:ec2/route:Route",
                 f"{table['RouteTableId']}/{destination}",
                 region,
                 {
-                    "gatewayId": route.get("GatewayId"),
-                    "natGatewayId": route.get("NatGatewayId"),
-                    "egressOnlyGatewayId": route.get("EgressOnlyInternetGatewayId"),
-                    "carrierGatewayId": route.get("CarrierGatewayId"),
-                    "destinationIpv6CidrBlock": route.get("DestinationIpv6CidrBlock"),
+                    "gatewayId": route["GatewayId?"],
+                    "natGatewayId": route["NatGatewayId?"],
+                    "egressOnlyGatewayId": route["EgressOnlyInternetGatewayId?"],
+                    "carrierGatewayId": route["CarrierGatewayId?"],
+                    "destinationIpv6CidrBlock": route["DestinationIpv6CidrBlock?"],
                 },
             )
 
 
 def internet_gateways(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
     for gateway in _ec2(account, region, "describe_internet_gateways", "InternetGateways"):
-        vpcs_ = [each["VpcId"] for each in gateway.get("Attachments") or ()]
+        vpcs_ = [each["VpcId"] for each in gateway.each("Attachments")]
         if vpcs_ and set(vpcs_) <= skip:
             continue
         yield account.resource(
@@ -141,24 +142,24 @@ def internet_gateways(account: Account, region: str, skip: set[str]) -> Iterator
 
 def nat_gateways(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
     for gateway in _ec2(account, region, "describe_nat_gateways", "NatGateways"):
-        if gateway.get("State") not in _GONE:
+        if gateway["State?"] not in _GONE:
             yield account.resource(
                 "aws:ec2/natGateway:NatGateway",
                 gateway["NatGatewayId"],
                 region,
-                {"vpcId": gateway.get("VpcId"), "connectivityType": gateway.get("ConnectivityType")},
+                {"vpcId": gateway["VpcId?"], "connectivityType": gateway["ConnectivityType?"]},
             )
 
 
 def egress_only_gateways(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
     operation, key = "describe_egress_only_internet_gateways", "EgressOnlyInternetGateways"
     for gateway in _ec2(account, region, operation, key):
-        attachments = gateway.get("Attachments") or [{}]
+        attachments = gateway.each("Attachments")
         yield account.resource(
             "aws:ec2/egressOnlyInternetGateway:EgressOnlyInternetGateway",
             gateway["EgressOnlyInternetGatewayId"],
             region,
-            {"vpcId": attachments[0].get("VpcId")},
+            {"vpcId": attachments[0]["VpcId"] if attachments else None},
         )
 
 
@@ -168,13 +169,13 @@ def carrier_gateways(account: Account, region: str, skip: set[str]) -> Iterator[
             "aws:ec2/carrierGateway:CarrierGateway",
             gateway["CarrierGatewayId"],
             region,
-            {"vpcId": gateway.get("VpcId")},
+            {"vpcId": gateway["VpcId?"]},
         )
 
 
 def endpoints(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
     for endpoint in _ec2(account, region, "describe_vpc_endpoints", "VpcEndpoints"):
-        if str(endpoint.get("State", "")).lower() not in _GONE:
+        if endpoint.text("State").lower() not in _GONE:
             yield account.resource(
                 "aws:ec2/vpcEndpoint:VpcEndpoint",
                 endpoint["VpcEndpointId"],
@@ -182,9 +183,9 @@ def endpoints(account: Account, region: str, skip: set[str]) -> Iterator[Resourc
                 {
                     "vpcId": endpoint["VpcId"],
                     "serviceName": endpoint["ServiceName"],
-                    "serviceRegion": endpoint.get("ServiceRegion"),
-                    "vpcEndpointType": endpoint.get("VpcEndpointType"),
-                    "policy": endpoint.get("PolicyDocument"),
+                    "serviceRegion": endpoint["ServiceRegion?"],
+                    "vpcEndpointType": endpoint["VpcEndpointType"],
+                    "policy": endpoint["PolicyDocument?"],
                 },
             )
 
@@ -200,7 +201,7 @@ def endpoint_services(account: Account, region: str, skip: set[str]) -> Iterator
             identifier,
             region,
             {
-                "supportedRegions": [each["Region"] for each in service.get("SupportedRegions") or ()],
+                "supportedRegions": [each["Region"] for each in service.each("SupportedRegions?")],
                 "allowedPrincipals": [each["Principal"] for each in allowed],
             },
         )
@@ -208,20 +209,20 @@ def endpoint_services(account: Account, region: str, skip: set[str]) -> Iterator
 
 def peerings(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
     for peering in _ec2(account, region, "describe_vpc_peering_connections", "VpcPeeringConnections"):
-        if peering.get("Status", {}).get("Code") in _GONE:
+        if peering["Status.Code"] in _GONE:
             continue
         sides = [peering["RequesterVpcInfo"], peering["AccepterVpcInfo"]]
-        own = next((s for s in sides if s.get("OwnerId") == account.number and s.get("Region") == region), sides[0])
+        own = next((s for s in sides if s["OwnerId"] == account.number and s["Region"] == region), sides[0])
         other = sides[1] if own is sides[0] else sides[0]
         yield account.resource(
             "aws:ec2/vpcPeeringConnection:VpcPeeringConnection",
             peering["VpcPeeringConnectionId"],
             region,
             {
-                "vpcId": own.get("VpcId"),
-                "peerVpcId": other.get("VpcId"),
-                "peerRegion": other.get("Region"),
-                "peerOwnerId": other.get("OwnerId"),
+                "vpcId": own["VpcId"],
+                "peerVpcId": other["VpcId"],
+                "peerRegion": other["Region"],
+                "peerOwnerId": other["OwnerId"],
             },
         )
 
@@ -229,8 +230,8 @@ def peerings(account: Account, region: str, skip: set[str]) -> Iterator[Resource
 def dhcp_options(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
     for options in _ec2(account, region, "describe_dhcp_options", "DhcpOptions"):
         settings = {
-            each["Key"]: [value["Value"] for value in each["Values"]]
-            for each in options.get("DhcpConfigurations") or ()
+            each.text("Key"): [value["Value"] for value in each.each("Values")]
+            for each in options.each("DhcpConfigurations")
         }
         yield account.resource(
             "aws:ec2/vpcDhcpOptions:VpcDhcpOptions",
@@ -251,11 +252,11 @@ def flow_logs(account: Account, region: str, skip: set[str]) -> Iterator[Resourc
             region,
             {
                 "vpcId": log["ResourceId"],
-                "trafficType": log.get("TrafficType"),
-                "logDestinationType": log.get("LogDestinationType"),
-                "logDestination": log.get("LogDestination"),
-                "logGroupName": log.get("LogGroupName"),
-                "deliverCrossAccountRole": log.get("DeliverCrossAccountRole"),
+                "trafficType": log["TrafficType"],
+                "logDestinationType": log["LogDestinationType"],
+                "logDestination": log["LogDestination?"],
+                "logGroupName": log["LogGroupName?"],
+                "deliverCrossAccountRole": log["DeliverCrossAccountRole?"],
             },
         )
 
@@ -264,24 +265,24 @@ def addresses(account: Account, region: str, skip: set[str]) -> Iterator[Resourc
     for address in _ec2(account, region, "describe_addresses", "Addresses"):
         yield account.resource(
             "aws:ec2/eip:Eip",
-            address.get("AllocationId") or address["PublicIp"],
+            address["AllocationId?"] or address["PublicIp"],
             region,
             {
-                "instance": address.get("InstanceId"),
-                "networkInterface": address.get("NetworkInterfaceId"),
-                "networkBorderGroup": address.get("NetworkBorderGroup"),
+                "instance": address["InstanceId?"],
+                "networkInterface": address["NetworkInterfaceId?"],
+                "networkBorderGroup": address["NetworkBorderGroup?"],
             },
         )
 
 
 def block_public_access(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    found = account.client("ec2", region).describe_vpc_block_public_access_options()
+    found = account.ask("ec2", region, "describe_vpc_block_public_access_options")
     options = found["VpcBlockPublicAccessOptions"]
     yield account.resource(
         "aws:ec2/vpcBlockPublicAccessOptions:VpcBlockPublicAccessOptions",
         "options",
         region,
-        {"internetGatewayBlockMode": options.get("InternetGatewayBlockMode")},
+        {"internetGatewayBlockMode": options["InternetGatewayBlockMode"]},
     )
 
 

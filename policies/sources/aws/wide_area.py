@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from policies.graph import Resource
 from policies.sources.aws.account import Account
-from policies.sources.aws.listing import Listing, at_path
+from policies.sources.aws.listing import Listing
 
 __all__ = ["COLLECTORS", "GLOBAL_COLLECTORS", "all_regions"]
 
@@ -18,8 +18,8 @@ _GONE = {"deleted", "deleting", "rejected", "failed"}
 
 def all_regions(account: Account) -> list[dict[str, Any]]:
     """Every region of the partition, enabled or not, with what the account says of it."""
-    found = account.client("ec2", account.home_region).describe_regions(AllRegions=True)["Regions"]
-    return [{"name": each["RegionName"], "opt_status": each.get("OptInStatus")} for each in found]
+    found = account.pages("ec2", account.home_region, "describe_regions", "Regions", AllRegions=True)
+    return [{"name": each.text("RegionName"), "opt_status": each.text("OptInStatus")} for each in found]
 
 
 def account_regions(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
@@ -32,54 +32,54 @@ def account_regions(account: Account, region: str, skip: set[str]) -> Iterator[R
 def transit_peerings(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
     operation, key = "describe_transit_gateway_peering_attachments", "TransitGatewayPeeringAttachments"
     for each in account.pages("ec2", region, operation, key):
-        if each.get("State") in _GONE:
+        if each["State?"] in _GONE:
             continue
-        sides = [each.get("RequesterTgwInfo") or {}, each.get("AccepterTgwInfo") or {}]
-        own = next((s for s in sides if s.get("OwnerId") == account.number and s.get("Region") == region), sides[0])
+        sides = [each["RequesterTgwInfo"], each["AccepterTgwInfo"]]
+        own = next((s for s in sides if s["OwnerId"] == account.number and s["Region"] == region), sides[0])
         other = sides[1] if own is sides[0] else sides[0]
         yield account.resource(
             "aws:ec2transitgateway/peeringAttachment:PeeringAttachment",
             each["TransitGatewayAttachmentId"],
             region,
             {
-                "peerRegion": other.get("Region"),
-                "peerAccountId": other.get("OwnerId"),
-                "peerTransitGatewayId": other.get("TransitGatewayId"),
+                "peerRegion": other["Region"],
+                "peerAccountId": other["OwnerId"],
+                "peerTransitGatewayId": other["TransitGatewayId"],
             },
         )
 
 
 def core_networks(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
     # Network Manager has one endpoint, in us-west-2 (its endpoints and quotas page).
-    client = account.client("networkmanager", "us-west-2")
     for each in account.pages("networkmanager", "us-west-2", "list_core_networks", "CoreNetworks"):
         identifier = each["CoreNetworkId"]
-        policy = client.get_core_network_policy(CoreNetworkId=identifier)["CoreNetworkPolicy"]["PolicyDocument"]
-        properties = {"basePolicyRegions": [], "basePolicyDocument": policy}
+        found = account.ask("networkmanager", "us-west-2", "get_core_network_policy", CoreNetworkId=identifier)
+        document = found["CoreNetworkPolicy.PolicyDocument"]
+        properties = {"basePolicyRegions": [], "basePolicyDocument": document}
         yield account.resource("aws:networkmanager/coreNetwork:CoreNetwork", identifier, None, properties)
 
 
 def line_gateways(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    client = account.client("directconnect", region)
-    for gateway in client.describe_direct_connect_gateways()["directConnectGateways"]:
+    operation, key = "describe_direct_connect_gateways", "directConnectGateways"
+    for gateway in account.pages("directconnect", region, operation, key):
         identifier = gateway["directConnectGatewayId"]
         yield account.resource(
             "aws:directconnect/gateway:Gateway",
             identifier,
             None,
-            {"name": gateway.get("directConnectGatewayName"), "ownerAccountId": gateway.get("ownerAccount")},
+            {"name": gateway["directConnectGatewayName?"], "ownerAccountId": gateway["ownerAccount"]},
         )
-        found = client.describe_direct_connect_gateway_associations(directConnectGatewayId=identifier)
-        for each in found["directConnectGatewayAssociations"]:
-            prefixes = [prefix["cidr"] for prefix in each.get("allowedPrefixesToDirectConnectGateway") or ()]
+        operation, key = "describe_direct_connect_gateway_associations", "directConnectGatewayAssociations"
+        for each in account.pages("directconnect", region, operation, key, directConnectGatewayId=identifier):
+            prefixes = [prefix["cidr"] for prefix in each.each("allowedPrefixesToDirectConnectGateway?")]
             yield account.resource(
                 "aws:directconnect/gatewayAssociation:GatewayAssociation",
                 each["associationId"],
                 None,
                 {
                     "dxGatewayId": identifier,
-                    "associatedGatewayId": at_path(each, "associatedGateway.id"),
-                    "associatedGatewayOwnerAccountId": at_path(each, "associatedGateway.ownerAccount"),
+                    "associatedGatewayId": each["associatedGateway?.id"],
+                    "associatedGatewayOwnerAccountId": each["associatedGateway?.ownerAccount"],
                     "allowedPrefixes": prefixes,
                 },
             )
@@ -89,13 +89,13 @@ def listeners(account: Account, region: str, skip: set[str]) -> Iterator[Resourc
     for balancer in account.pages("elbv2", region, "describe_load_balancers", "LoadBalancers"):
         of_balancer = {"LoadBalancerArn": balancer["LoadBalancerArn"]}
         for each in account.pages("elbv2", region, "describe_listeners", "Listeners", **of_balancer):
-            properties = {"protocol": each.get("Protocol"), "sslPolicy": each.get("SslPolicy")}
+            properties = {"protocol": each["Protocol"], "sslPolicy": each["SslPolicy?"]}
             yield account.resource("aws:lb/listener:Listener", each["ListenerArn"], region, properties)
 
 
 def hubs(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
     try:
-        found = account.client("securityhub", region).describe_hub()
+        found = account.ask("securityhub", region, "describe_hub")
     except ClientError as error:
         if error.response["Error"]["Code"] in ("InvalidAccessException", "ResourceNotFoundException"):
             return  # what Security Hub answers where it is not enabled
@@ -104,51 +104,49 @@ def hubs(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
 
 
 def detectors(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    client = account.client("guardduty", region)
-    for identifier in account.pages("guardduty", region, "list_detectors", "DetectorIds"):
-        enabled = client.get_detector(DetectorId=identifier)["Status"] == "ENABLED"
+    for identifier in account.names("guardduty", region, "list_detectors", "DetectorIds"):
+        enabled = account.ask("guardduty", region, "get_detector", DetectorId=identifier)["Status"] == "ENABLED"
         yield account.resource("aws:guardduty/detector:Detector", identifier, region, {"enable": enabled})
 
 
 def inspectors(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    found = account.client("inspector2", region).batch_get_account_status(accountIds=[account.number])["accounts"]
-    for each in found:
-        on = [kind.upper() for kind, state in each["resourceState"].items() if state.get("status") == "ENABLED"]
+    found = account.ask("inspector2", region, "batch_get_account_status", accountIds=[account.number])
+    for each in found.each("accounts"):
+        states = each["resourceState"].members()
+        on = [kind.upper() for kind, state in states.items() if state["status"] == "ENABLED"]
         if on:
             properties = {"accountIds": [each["accountId"]], "resourceTypes": sorted(on)}
             yield account.resource("aws:inspector2/enabler:Enabler", each["accountId"], region, properties)
 
 
 def firewall_policies(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    client = account.client("network-firewall", region)
     for each in account.pages("network-firewall", region, "list_firewall_policies", "FirewallPolicies"):
-        policy = client.describe_firewall_policy(FirewallPolicyArn=each["Arn"])["FirewallPolicy"]
-        options = policy.get("StatefulEngineOptions") or {}
+        found = account.ask("network-firewall", region, "describe_firewall_policy", FirewallPolicyArn=each["Arn"])
+        policy = found["FirewallPolicy"]
         properties = {
-            "statefulDefaultActions": policy.get("StatefulDefaultActions") or [],
+            "statefulDefaultActions": policy.texts("StatefulDefaultActions?"),
             "statefulEngineOptions": {
-                "ruleOrder": options.get("RuleOrder"),
-                "streamExceptionPolicy": options.get("StreamExceptionPolicy"),
+                "ruleOrder": policy["StatefulEngineOptions?.RuleOrder?"],
+                "streamExceptionPolicy": policy["StatefulEngineOptions?.StreamExceptionPolicy?"],
             },
-            "statelessDefaultActions": policy.get("StatelessDefaultActions") or [],
-            "statelessFragmentDefaultActions": policy.get("StatelessFragmentDefaultActions") or [],
+            "statelessDefaultActions": policy.texts("StatelessDefaultActions"),
+            "statelessFragmentDefaultActions": policy.texts("StatelessFragmentDefaultActions"),
         }
         kind = "aws:networkfirewall/firewallPolicy:FirewallPolicy"
         yield account.resource(kind, each["Arn"], region, {"firewallPolicy": properties})
 
 
 def firewall_logs(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    client = account.client("network-firewall", region)
     for each in account.pages("network-firewall", region, "list_firewalls", "Firewalls"):
         arn = each["FirewallArn"]
-        found = client.describe_logging_configuration(FirewallArn=arn).get("LoggingConfiguration") or {}
+        found = account.ask("network-firewall", region, "describe_logging_configuration", FirewallArn=arn)
         targets = [
             {
-                "logType": target.get("LogType"),
-                "logDestinationType": target.get("LogDestinationType"),
-                "logDestination": target.get("LogDestination") or {},
+                "logType": target["LogType"],
+                "logDestinationType": target["LogDestinationType"],
+                "logDestination": target["LogDestination"].plain,
             }
-            for target in found.get("LogDestinationConfigs") or ()
+            for target in found.each("LoggingConfiguration?.LogDestinationConfigs")
         ]
         yield account.resource(
             "aws:networkfirewall/loggingConfiguration:LoggingConfiguration",
@@ -170,7 +168,7 @@ COLLECTORS = {
         "connections",
         "connectionId",
         {"location": "location"},
-        only=lambda item: item.get("connectionState") not in ("deleted", "rejected"),
+        only=lambda item: item["connectionState?"] not in ("deleted", "rejected"),
     ),
     ("aws:ec2/customerGateway:CustomerGateway",): Listing(
         "aws:ec2/customerGateway:CustomerGateway",
@@ -178,8 +176,8 @@ COLLECTORS = {
         "describe_customer_gateways",
         "CustomerGateways",
         "CustomerGatewayId",
-        {"ipAddress": "IpAddress"},
-        only=lambda item: item.get("State") not in _GONE,
+        {"ipAddress": "IpAddress?"},
+        only=lambda item: item["State?"] not in _GONE,
     ),
     ("aws:ec2/vpnConnection:VpnConnection",): Listing(
         "aws:ec2/vpnConnection:VpnConnection",
@@ -188,10 +186,10 @@ COLLECTORS = {
         "VpnConnections",
         "VpnConnectionId",
         {
-            "customerGatewayId": "CustomerGatewayId",
-            "enableAcceleration": lambda item: bool(at_path(item, "Options.EnableAcceleration")),
+            "customerGatewayId": "CustomerGatewayId?",
+            "enableAcceleration": lambda item: item.flag("Options.EnableAcceleration"),
         },
-        only=lambda item: item.get("State") not in _GONE,
+        only=lambda item: item["State?"] not in _GONE,
     ),
     ("aws:ram/resourceShare:ResourceShare",): Listing(
         "aws:ram/resourceShare:ResourceShare",
@@ -201,7 +199,7 @@ COLLECTORS = {
         "resourceShareArn",
         {"name": "name", "allowExternalPrincipals": "allowExternalPrincipals"},
         {"resourceOwner": "SELF"},
-        only=lambda item: str(item.get("status", "")).lower() not in _GONE,
+        only=lambda item: item.text("status").lower() not in _GONE,
     ),
     ("aws:ram/principalAssociation:PrincipalAssociation",): Listing(
         "aws:ram/principalAssociation:PrincipalAssociation",
@@ -221,7 +219,7 @@ COLLECTORS = {
         "describe_configuration_recorders",
         "ConfigurationRecorders",
         "name",
-        {"recordingGroup": lambda item: {"allSupported": bool(at_path(item, "recordingGroup.allSupported"))}},
+        {"recordingGroup": lambda item: {"allSupported": item.flag("recordingGroup.allSupported")}},
     ),
     ("aws:cfg/recorderStatus:RecorderStatus",): Listing(
         "aws:cfg/recorderStatus:RecorderStatus",
@@ -229,7 +227,7 @@ COLLECTORS = {
         "describe_configuration_recorder_status",
         "ConfigurationRecordersStatus",
         "name",
-        {"isEnabled": lambda item: bool(item.get("recording"))},
+        {"isEnabled": lambda item: item.flag("recording")},
     ),
     ("aws:inspector2/enabler:Enabler",): inspectors,
     ("aws:networkfirewall/firewallPolicy:FirewallPolicy",): firewall_policies,

@@ -32,8 +32,8 @@ def arn(service: str, region: str, resource: str, account: str = ACCOUNT) -> str
     return f"arn:aws:{service}:{region}:{account}:{resource}"
 
 
-def build(cloud: Cloud) -> None:
-    """The clean part: what a careful account has in both regions of the zone."""
+def build(cloud: Cloud, many: int = 12) -> None:
+    """The clean part: what a careful account has in both regions of the zone, `many` of each small thing."""
     for region in REGIONS:
         key = clean_key(cloud, region)
         archive = f"estate-archive-{region}"
@@ -42,10 +42,10 @@ def build(cloud: Cloud) -> None:
         names = name_filter(cloud, region, "closed", "gchain.internal", "*.gchain.internal")
         for number in range(4):
             filter_names(cloud, region, _network(cloud, region, number), names, 200)
-        for number in range(12):
+        for number in range(many):
             _data(cloud, region, number, key)
-    _identities(cloud)
-    _names(cloud)
+    _identities(cloud, many)
+    _names(cloud, many)
 
 
 def clean_key(cloud: Cloud, region: str, **given: Any) -> str:
@@ -172,9 +172,9 @@ def _data(cloud: Cloud, region: str, number: int, key: str) -> None:
     cloud.client("ec2", region).create_volume(AvailabilityZone=f"{region}a", Size=8, Encrypted=True, KmsKeyId=key)
 
 
-def _identities(cloud: Cloud) -> None:
+def _identities(cloud: Cloud, many: int) -> None:
     iam = cloud.client("iam")
-    for number in range(12):
+    for number in range(many):
         trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
         iam.create_role(RoleName=f"role-{number}", AssumeRolePolicyDocument=document(trust))
         read = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::estate-archive-eu-central-1/*"}
@@ -182,10 +182,10 @@ def _identities(cloud: Cloud) -> None:
         iam.create_policy(PolicyName=f"policy-{number}", PolicyDocument=document(read))
 
 
-def _names(cloud: Cloud) -> None:
+def _names(cloud: Cloud, many: int) -> None:
     route53 = cloud.client("route53")
     zone = route53.create_hosted_zone(Name="ledger.gchain.internal", CallerReference="estate")["HostedZone"]["Id"]
-    for number in range(20):
+    for number in range(many):
         put_record(route53, zone, f"host-{number}.ledger.gchain.internal", f"10.20.0.{number + 4}")
 
 
