@@ -1,4 +1,5 @@
-"""The pages in a browser against WCAG 2.2 AA, as far as a machine can measure: contrast, keyboard, structure."""
+"""The pages in a browser against WCAG 2.2 AA, as far as a machine can measure: contrast, keyboard, structure, and what
+axe-core says of them."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from typing import Any, Final
 import pytest
 
 from gchain_node.client import Client
+from node.tests import axe
 from node.tests.api.test_openapi import propose
 from node.tests.api.test_reports import DIGEST, RAW, anchor
 
@@ -16,6 +18,20 @@ pytestmark = pytest.mark.browser
 _MEASURE: Final = (Path(__file__).parents[1] / "accessibility.js").read_text()
 _BADGES: Final = """document.querySelector("main").insertAdjacentHTML("beforeend",
     ["", "good", "warn", "bad"].map((kind) => `<span class="badge ${kind}">badge ${kind}</span>`).join(""))"""
+_TIMES: Final = """(() => {
+  const lines = (text, from, to) => {
+    const range = document.createRange();
+    range.setStart(text, from);
+    range.setEnd(text, to);
+    return new Set([...range.getClientRects()].map(({top}) => Math.round(top))).size;
+  };
+  const texts = (node) => node.nodeType === Node.TEXT_NODE ? [node] : [...node.childNodes].flatMap(texts);
+  const broken = (text) => [...text.data.matchAll(/\\S+/g)]
+    .some(({0: word, index}) => lines(text, index, index + word.length) > 1);
+  const times = [...document.querySelectorAll("time")];
+  return [times.filter((time) => texts(time).some(broken)).map((time) => time.textContent), times.length];
+})()"""
+"""The texts of the times in which a date or a time of day takes more than one line, and how many times there are."""
 
 
 def measure(browser: Any, what: str) -> Any:
@@ -58,6 +74,31 @@ def test_every_text_and_part_of_a_control_has_enough_contrast(
         found = measure(browser, "contrast")
         assert len(found) > 15, page
         assert [pair for pair in found if pair["ratio"] < pair["needed"]] == [], page
+
+
+@pytest.mark.parametrize(("colours", "width"), [("light", 1280), ("dark", 390)])
+def test_axe_objects_to_no_page(pages: list[str], browser: Any, colours: str, width: int) -> None:
+    browser.prefer(colours)
+    for page in pages:
+        browser.open(page, width)
+        assert axe.objections(browser) == [], page
+
+
+def test_axe_would_object(pages: list[str], browser: Any) -> None:
+    browser.open(pages[0], 1280)
+    browser.evaluate("document.querySelector('label').remove()")
+    assert [sentence for sentence in axe.objections(browser) if sentence.startswith("label: #")]
+
+
+@pytest.mark.parametrize("width", [1280, 390, 320])
+def test_no_date_or_time_of_day_is_broken_over_two_lines(pages: list[str], browser: Any, width: int) -> None:
+    shown = 0
+    for page in pages:
+        browser.open(page, width)
+        broken, count = browser.evaluate(_TIMES)
+        assert broken == [], page
+        shown += count
+    assert shown > 5
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])

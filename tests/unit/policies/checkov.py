@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from policies.graph import Resource
-from tests.unit.policies.other_tools import closed_variables, program
+from tests.other_tools import closed_variables, program
 
 __all__ = ["verdict"]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
+from tests.other_tools import closed_variables, program
 from tests.unit.policies.local_cloud import Cloud
-from tests.unit.policies.other_tools import closed_variables, program
 
 __all__ = ["run"]
 

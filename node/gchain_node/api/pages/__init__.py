@@ -60,9 +60,14 @@ def _share(part: int, whole: int) -> Markup:
     ).format(width)
 
 
-def _clock(time: str) -> str:
-    """`2026-11-23 05:08:02` of an RFC 3339 time."""
-    return time[:19].replace("T", " ")
+def _clock(time: str, *, exact: bool = False) -> Markup:
+    """`2026-11-23 05:08:02` of an RFC 3339 time in UTC; a line may end between the two and nowhere else.
+
+    Args:
+        exact: with all digits of the second.
+    """
+    words = time[:10], time[11:].rstrip("Z") if exact else time[11:19]
+    return Markup('<span class="whole">{}</span> <span class="whole">{}</span>').format(*words)
 
 
 def _environment() -> jinja2.Environment:

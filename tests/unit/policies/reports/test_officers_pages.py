@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from gchain.workspace import Workspace
+from node.tests import axe
 from node.tests.browser import Browser
 from policies import waivers
 from policies.catalogue import catalogue
@@ -94,6 +95,15 @@ def test_all_text_stands_out_from_its_ground_as_wcag_aa_asks(served: str, browse
         assert browser.evaluate(_FAINT) == [], path
         grounds[path] = browser.evaluate("getComputedStyle(document.body).backgroundColor")
     assert set(grounds.values()) == {"rgb(16, 21, 27)" if colours == "dark" else "rgb(246, 247, 249)"}
+
+
+@pytest.mark.parametrize(("colours", "width"), [("light", 1280), ("dark", 360)])
+def test_axe_objects_to_no_page(served: str, browser: Browser, colours: str, width: int) -> None:
+    browser.prefer(colours)
+    for path in PAGES:
+        browser.open(f"{served}{path}", width)
+        browser.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+        assert axe.objections(browser) == [], path
 
 
 def test_faint_text_would_be_found(served: str, browser: Browser) -> None:
