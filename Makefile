@@ -1,7 +1,6 @@
 # What a person can do here. Every target does its own set-up on a fresh Debian 12 machine and is quick when that is done.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
-PYTHON ?= python3.11
 NAME ?= default
 BIN := .venv/bin
 export GCHAIN_CACHE ?= /var/cache/gchain
@@ -57,7 +56,7 @@ requirements: dev  ## compile requirements/*.in to pinned files with hashes
 	@tools/requirements
 
 kit:
-	@PYTHON=$(PYTHON) tools/setup kit
+	@tools/setup kit
 
 dev:
-	@PYTHON=$(PYTHON) tools/setup dev
+	@tools/setup dev

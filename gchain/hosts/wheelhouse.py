@@ -1,9 +1,9 @@
 """The wheelhouse: everything that hosts install, in one directory that is named after what it holds.
 
-`$GCHAIN_CACHE/wheelhouse/<digest>/` has the wheels of the node and of the rules, those of `requirements/hosts.txt`,
-`requirements.txt` with a hash for each, the engine's binary and `SHA256SUMS`. `<digest>` is the SHA-256 of
-`SHA256SUMS`: a host that was told the digest takes nothing else from the mirror. The directory is made beside its place
-and renamed, so half of one never has a name.
+`$GCHAIN_CACHE/wheelhouse/<digest>/` has the wheels of the node (its state path compiled) and of the rules, those of
+`requirements/hosts.txt`, `requirements.txt` with a hash for each, the engine's binary and `SHA256SUMS`. `<digest>` is
+the SHA-256 of `SHA256SUMS`: a host that was told the digest takes nothing else from the mirror. The directory is made
+beside its place and renamed, so half of one never has a name.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from gchain.errors import ToolchainError
 from gchain.toolchain.install import program_path
 from gchain.workspace import REPOSITORY, Workspace, cache_directory
 
-__all__ = ["Wheelhouse", "build", "current", "pin", "pinned"]
+__all__ = ["Wheelhouse", "build", "current", "installed_node", "pin", "pinned"]
 
 Progress = Callable[[str], None]
 
@@ -121,6 +121,21 @@ def pinned(workspace: Workspace) -> Wheelhouse:
     return found
 
 
+def installed_node(wheelhouse: Wheelhouse) -> Path:
+    """The node's package as hosts install it, unpacked beside the wheelhouse: first on PYTHONPATH, it is the one that
+    runs here, with the state path compiled.
+    """
+    place = wheelhouse.directory.with_name(f"{wheelhouse.digest}.node")
+    with _locked(wheelhouse.directory.parent):
+        if not place.is_dir():
+            draft = place.with_name(".unpacking")
+            shutil.rmtree(draft, ignore_errors=True)
+            (wheel,) = wheelhouse.directory.glob("gchain_node-*.whl")
+            shutil.unpack_archive(wheel, draft, "zip")
+            draft.rename(place)
+    return place
+
+
 def _pin_file(workspace: Workspace) -> Path:
     return workspace.root / "wheelhouse-digest"
 
@@ -152,13 +167,14 @@ def _sources_digest() -> str:
 
 def _is_source(path: Path) -> bool:
     generated = any(part in ("build", "dist", "__pycache__") or part.endswith(".egg-info") for part in path.parts)
-    return not generated and path.parts[0] in ("gchain_node", "pyproject.toml", "README.md")
+    return not generated and path.parts[0] in ("gchain_node", "pyproject.toml", "setup.py")
 
 
 def _fill(draft: Path, root: Path, progress: Progress) -> None:
-    progress("wheelhouse: building the wheels of node and rules")
+    progress("wheelhouse: compiling the node's state path, which takes about a minute")
     with _copied(draft, REPOSITORY / "node", ".") as source:
         _build_wheel(draft, source)
+    progress("wheelhouse: building the wheel of the rules")
     with _copied(draft, _POLICIES, "policies") as source:
         (source / "policies" / "pyproject.toml").rename(source / "pyproject.toml")
         _build_wheel(draft, source)
@@ -180,7 +196,7 @@ def _copied(draft: Path, package: Path, place: str) -> Iterator[Path]:
 
 def _build_wheel(draft: Path, source: Path) -> None:
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(draft), str(source)]
-    _run(command, {"SOURCE_DATE_EPOCH": "1767225600"})
+    _run(command, {"SOURCE_DATE_EPOCH": "1767225600", "GCHAIN_NODE_COMPILED": "1"})
 
 
 def _download(draft: Path, pip_cache: Path) -> None:
@@ -200,7 +216,8 @@ def _run(command: list[str], extra: dict[str, str]) -> None:
         tail = "\n".join((done.stderr or done.stdout).strip().splitlines()[-8:])
         raise ToolchainError(
             f"{' '.join(command[1:4])} ended with status {done.returncode}:\n{tail}",
-            remedy="check the network or the index that pip uses, then run again",
+            remedy="check the network or the index that pip uses and, where the node's own wheel fails, the compiler "
+            "(gcc and Python.h: tools/setup installs both), then run again",
         )
 
 

@@ -192,11 +192,11 @@ def _byte_string(raw: bytes, at: int) -> tuple[bytes, int]:
     """
     width = _WIDTHS.get(raw[at], 0)
     start = at + 1 + width
-    end = start + (int.from_bytes(raw[at + 1 : start], "big") if width else raw[at] - 0x40)
-    part = raw[start:end]
+    size = int.from_bytes(raw[at + 1 : start], "big") if width else raw[at] - 0x40
+    part = raw[start : start + size] if size >= 0 else b""
     if _head(part) != raw[at:start]:
         raise ValueError("not a byte string, or its length is in another form")
-    return part, end
+    return part, start + size
 
 
 @lru_cache(maxsize=4096)

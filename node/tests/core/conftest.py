@@ -15,6 +15,7 @@ import cbor2
 import pytest
 import rfc8785
 
+from gchain.hosts import wheelhouse
 from gchain_node import contribution, genesis
 from gchain_node.app import App
 from gchain_node.development import DevelopmentConsortium, DevelopmentMember
@@ -207,3 +208,9 @@ def signed_again(member: DevelopmentMember, **changes: Any) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def sign_again() -> Callable[..., dict[str, Any]]:
     return signed_again
+
+
+@pytest.fixture(scope="session")
+def compiled_node() -> Path:
+    """A directory with the package `gchain_node` as hosts install it, its state path compiled."""
+    return wheelhouse.installed_node(wheelhouse.build())

@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,7 @@ def transaction(ledger: Ledger, kind: int, who: int, what: int) -> bytes:
 def _history(ledger: Ledger, blocks: int, seed: int) -> list[dict[str, Any]]:
     """Blocks of such transactions, as `replaying.py` reads them; applied to `ledger` on the way."""
     chance, history = random.Random(seed), []  # noqa: S311 -- not for secrets
+    names = [field.name for field in fields(Misbehavior)]
     time_ns = parse_time(ledger.genesis["genesis_time"])
     waiting = [ledger.tx("treasury/officer", "governance/go_live", ledger.go_live_args())]
     for height in range(1, blocks + 1):
@@ -68,31 +70,41 @@ def _history(ledger: Ledger, blocks: int, seed: int) -> list[dict[str, Any]]:
         reports = (found,) if height % 3 == 0 else ()
         ledger.app.finalize_block(Block(height, time_ns + height, tuple(waiting), misbehavior=reports))
         ledger.app.commit()
-        rows = [{name: getattr(r, name) for name in r.__slots__} | {"address": r.address.hex()} for r in reports]
+        rows = [{name: getattr(r, name) for name in names} | {"address": r.address.hex()} for r in reports]
         txs = [raw.hex() for raw in waiting]
         history.append({"height": height, "time_ns": time_ns + height, "txs": txs, "misbehavior": rows})
         waiting = []
     return history
 
 
+def _replayed(path: Path, *options: str, **environment: str) -> str:
+    """What another process answers to the blocks in `path`."""
+    command = [sys.executable, str(SCRIPT), str(path), *options]
+    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_processes_with_other_hash_seeds_answer_the_same_blocks_alike(ledger: Ledger, tmp_path: Path) -> None:
     path = tmp_path / "blocks.json"
     path.write_text(json.dumps({"genesis": ledger.genesis, "blocks": _history(ledger, 8, seed=1)}))
-    answers = set()
-    for seed, options in (("0", []), ("1", ["--check"]), ("4242", []), ("random", ["--check"])):
-        environment = {**os.environ, "PYTHONHASHSEED": seed, "TZ": "Asia/Kathmandu" if options else "UTC"}
-        done = subprocess.run(
-            [sys.executable, str(SCRIPT), str(path), *options],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        answers.add(done.stdout)
+    answers = {
+        _replayed(path, *options, PYTHONHASHSEED=seed, TZ="Asia/Kathmandu" if options else "UTC")
+        for seed, options in (("0", []), ("1", ["--check"]), ("4242", []), ("random", ["--check"]))
+    }
     assert len(answers) == 1
     last = answers.pop().splitlines()[-1].split()
     assert last[:2] == ["8", ledger.app.info().last_block_app_hash.hex()]
+
+
+@pytest.mark.slow
+@pytest.mark.source
+def test_the_compiled_state_path_answers_as_its_sources_do(ledger: Ledger, tmp_path: Path, compiled_node: Path) -> None:
+    path = tmp_path / "blocks.json"
+    path.write_text(json.dumps({"genesis": ledger.genesis, "blocks": _history(ledger, 60, seed=2)}))
+    source, compiled = _replayed(path), _replayed(path, "--check", PYTHONPATH=str(compiled_node))
+    assert source == compiled
+    assert ledger.app.info().last_block_app_hash.hex() in compiled
 
 
 STEPS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3), st.integers(0, 7)), min_size=1, max_size=14)

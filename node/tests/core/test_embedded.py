@@ -192,6 +192,7 @@ def test_the_command_says_in_one_sentence_what_is_proven(running: Running, tmp_p
     assert json.loads(CliRunner().invoke(_command(as_json), as_json).stdout)["data"]["record"] == "second"
 
 
+@pytest.mark.source
 @pytest.mark.parametrize("lost", ["nothing", "state of the last block"])
 def test_a_restart_goes_on_from_what_is_on_disk(
     make_ledger: Callable[[Path], Ledger], consortium: DevelopmentConsortium, tmp_path: Path, lost: str
@@ -286,6 +287,7 @@ def _next(ledger: Ledger) -> Any:
     return Block(ledger.height + 1, 0, ())
 
 
+@pytest.mark.source
 def test_a_transaction_that_comes_while_a_block_is_committed_still_waits_after_it(running: Running) -> None:
     running.commit()
     running.go_live()
