@@ -122,10 +122,10 @@ def pinned(workspace: Workspace) -> Wheelhouse:
 
 
 def installed_node(wheelhouse: Wheelhouse) -> Path:
-    """The node's package as hosts install it, unpacked beside the wheelhouse: first on PYTHONPATH, it is the one that
-    runs here, with the state path compiled.
+    """The node's package as hosts install it, unpacked in `$GCHAIN_CACHE/node/<digest>/`: first on PYTHONPATH, it is the
+    one that runs here, with the state path compiled.
     """
-    place = wheelhouse.directory.with_name(f"{wheelhouse.digest}.node")
+    place = cache_directory() / "node" / wheelhouse.digest
     with _locked(wheelhouse.directory.parent):
         if not place.is_dir():
             draft = place.with_name(".unpacking")
