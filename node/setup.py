@@ -12,9 +12,9 @@ from typing import Any
 from setuptools import setup
 
 STATE_PATH = (
-    "app", "cbor", "delivery", "known_keys", "messages", "replay", "rows", "state", "store", "tree", "tx", "validators",
-    "verified", "engine/cometbft/adapter", "engine/cometbft/server", "modules/context", "modules/records",
-    "tlog/recording",
+    "app", "cbor", "delivery", "known_keys", "messages", "recent", "replay", "rows", "state", "store", "tree", "tx",
+    "validators", "verified", "engine/cometbft/adapter", "engine/cometbft/server", "modules/context",
+    "modules/records", "tlog/recording",
 )  # fmt: skip
 """Modules that every transaction passes through. The others gain nothing."""
 

@@ -24,6 +24,7 @@ from typing import Any
 
 from gchain_node.errors import CorruptStateError, StateError
 from gchain_node.known_keys import KnownKeys
+from gchain_node.recent import UNKNOWN, Recent
 from gchain_node.rows import seal, unseal
 from gchain_node.tlog import tables
 from gchain_node.tlog.frontier import LogAppend
@@ -37,8 +38,12 @@ CREATE TABLE IF NOT EXISTS page (path BLOB PRIMARY KEY, data BLOB NOT NULL) WITH
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 """
 # EXTRA comes first: it makes durable that the journal of the change to WAL is gone, or it could come back and undo all.
-_PRAGMAS = ("synchronous=EXTRA", "journal_mode=WAL", "cache_size=-32768", "temp_store=MEMORY", "cell_size_check=ON")
-_CACHED = 16_384  # values, and pages of the tree, in memory
+# The log grows to 64 MiB before it is written back: what every block changes is then written back once in many blocks.
+_PRAGMAS = (
+    "synchronous=EXTRA", "journal_mode=WAL", "wal_autocheckpoint=16384", "cache_size=-32768", "temp_store=MEMORY",
+    "cell_size_check=ON",
+)  # fmt: skip
+_RECENT = 16_384  # values, and pages of the tree, that stay in memory at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +64,8 @@ class Store:
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self._lock = threading.RLock()
-        self._pages: dict[bytes, bytes | None] = {}
-        self._values: dict[bytes, bytes | None] = {}
+        self._pages = Recent(_RECENT)
+        self._values = Recent(_RECENT)
         self._known = KnownKeys(self._keys_after)
         self.log = tables.LogTables(self._all)
         try:
@@ -97,21 +102,21 @@ class Store:
     def get(self, key: bytes) -> bytes | None:
         """The committed value of `key`, or None. The most recent ones stay in memory."""
         with self._lock:
-            if key in self._values:
-                return self._values[key]
-            if not self._known.may_hold(key):
-                return None
-            data = self._sealed("value", key, "SELECT data FROM value WHERE key = ?")
-            _remember(self._values, {key: data})
+            data = self._values.get(key)
+            if data is UNKNOWN:
+                if not self._known.may_hold(key):
+                    return None
+                data = self._sealed("value", key, "SELECT data FROM value WHERE key = ?")
+                self._values.put(key, data)
             return data
 
     def page(self, path: bytes) -> bytes | None:
         """A node of the tree. The most recent ones stay in memory."""
         with self._lock:
-            if path in self._pages:
-                return self._pages[path]
-            data = self._sealed("page", path, "SELECT data FROM page WHERE path = ?")
-            _remember(self._pages, {path: data})
+            data = self._pages.get(path)
+            if data is UNKNOWN:
+                data = self._sealed("page", path, "SELECT data FROM page WHERE path = ?")
+                self._pages.put(path, data)
             return data
 
     def scan(self, prefix: bytes) -> list[tuple[bytes, bytes]]:
@@ -149,8 +154,8 @@ class Store:
                 raise _explain(self.path, error) from error
             self.height, self.app_hash = batch.height, batch.app_hash
             self._known.learn(batch.values)
-            _remember(self._values, batch.values)
-            _remember(self._pages, batch.pages)
+            self._values.update(batch.values)
+            self._pages.update(batch.pages)
 
     def replace_all(self, batch: Batch) -> None:
         """Put `batch` in place of everything, atomically: how a snapshot takes effect."""
@@ -220,14 +225,6 @@ class Store:
             return str(self._connection.execute("PRAGMA integrity_check(1)").fetchall()[0][0]).replace("\n", " ")
         except sqlite3.Error as error:
             return str(error)
-
-
-def _remember(cache: dict[bytes, bytes | None], fresh: Mapping[bytes, bytes | None]) -> None:
-    """Keep `fresh` too, within bounds. What is kept is never stale: every change of a key passes here."""
-    if len(cache) + len(fresh) > _CACHED:
-        cache.clear()
-    if len(fresh) <= _CACHED:
-        cache.update(fresh)
 
 
 def _connect(path: Path | None) -> sqlite3.Connection:
