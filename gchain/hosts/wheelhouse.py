@@ -122,8 +122,8 @@ def pinned(workspace: Workspace) -> Wheelhouse:
 
 
 def installed_node(wheelhouse: Wheelhouse) -> Path:
-    """The node's package as hosts install it, unpacked in `$GCHAIN_CACHE/node/<digest>/`: first on PYTHONPATH, it is the
-    one that runs here, with the state path compiled.
+    """The node's package as hosts install it, unpacked in `$GCHAIN_CACHE/node/<digest>/`: first on PYTHONPATH, it is
+    the one that runs here, with the state path compiled.
     """
     place = cache_directory() / "node" / wheelhouse.digest
     with _locked(wheelhouse.directory.parent):
