@@ -16,6 +16,7 @@ from gchain.audit.findings import AuditError, expect
 from gchain.audit.notes import check_checkpoint
 from gchain.audit.reading import Export, open_export
 from gchain.audit.replay import Replay, Turn
+from gchain.errors import ConfigurationError
 
 __all__ = ["AuditReport", "audit"]
 
@@ -53,7 +54,7 @@ def audit(path: Path, trust: Mapping[str, Any], progress: Progress = lambda done
 
     Raises:
         AuditError: it does not hold; the first block that does not is named.
-        ConfigurationError: it is no export, or cannot be read.
+        ConfigurationError: it is no export, cannot be read, or does not begin with the ledger.
     """
     export = open_export(path)
     try:
@@ -83,7 +84,12 @@ class _Auditor:
         expect("the digest of the export's genesis", digest, trust["genesis_digest"])
         expect("the export's ledger", export.chain_id, trust["chain_id"])
         expect("genesis' ledger", export.genesis["chain_id"], trust["chain_id"])
-        expect("the first block", export.first, int(export.genesis["initial_height"]))
+        if export.first != (begin := int(export.genesis["initial_height"])):
+            raise ConfigurationError(
+                f"{export.path}: the export begins at block {export.first}; an audit begins at the ledger's first, "
+                f"{begin}, for the state before a later one is in no export",
+                remedy="export from a member that keeps all blocks: `gchain-node export` without --from",
+            )
         if trust["validators"]:
             known = Validators.from_json(trust["validators"])
             expect("the validators of genesis", Validators.from_json(export.genesis["validators"]), known)

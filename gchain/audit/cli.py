@@ -23,7 +23,7 @@ def audit_command(
     """Recompute a whole ledger from its export: every header, commit, transaction, result, the state and the log.
 
     Needs no network and no node. Exit codes: 0 everything holds; 5 something does not, and the first block is named;
-    2 the file is no export.
+    2 the file is no export, or one that does not begin with the ledger's first block.
     """
     report = audit(export, read_json(trust), _progress if sys.stderr.isatty() else lambda done, count: None)
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 
@@ -12,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from gchain_node.api.answers import Refusal
 from gchain_node.api.view import LedgerView
+from gchain_node.codes import Code
 from gchain_node.errors import ConfigurationError, KeyAccessError
 from gchain_node.export import export_items
 
@@ -36,13 +38,16 @@ class _Exports:
 
     async def export(self, request: Request) -> Response:
         latest = self._view.app.info().last_block_height
-        first, last = _height(request, "from", 1), _height(request, "to", latest - 1)
+        genesis = await to_thread.run_sync(self._genesis)
+        first = _height(request, "from", int(json.loads(genesis)["initial_height"]))
+        last = _height(request, "to", latest - 1)
         if not 0 < first <= last < latest:
             raise Refusal(409, f"blocks {first} to {last} cannot be exported: the latest block is {latest}")
+        await to_thread.run_sync(self._must_be_kept, first)
         if not self._running.acquire(blocking=False):
             raise Refusal(503, "another export is running; one at a time", headers={"Retry-After": "10"})
         try:
-            genesis, checkpoint = await to_thread.run_sync(lambda: (self._genesis(), self._checkpoint()))
+            checkpoint = await to_thread.run_sync(self._checkpoint)
             items = export_items(self._view.engine.source, genesis, first, last, checkpoint)
         except BaseException:
             self._running.release()
@@ -54,6 +59,17 @@ class _Exports:
             yield from items
         finally:
             self._running.release()
+
+    def _must_be_kept(self, first: int) -> None:
+        """Refuse before anything is sent: a stream that breaks off could not say why."""
+        kept = self._view.engine.source.first_height()
+        if first < kept:
+            raise Refusal(
+                410,
+                f"this node keeps blocks from {kept} on, and not block {first}: export from a member that keeps all "
+                f"blocks, which an audit needs, or only the later ones with --from {kept}",
+                code=Code.BLOCK_NOT_KEPT,
+            )
 
     def _genesis(self) -> bytes:
         assert self._view.genesis is not None  # noqa: S101 -- or there would be no route

@@ -17,6 +17,7 @@ __all__ = [
     "BLOCK_ID_COMMIT",
     "BLOCK_ID_NIL",
     "EMPTY_COMMIT",
+    "NO_EVIDENCE",
     "BlockId",
     "Commit",
     "CommitSig",
@@ -163,6 +164,7 @@ class Commit:
 
 
 EMPTY_COMMIT = Commit(0, 0, BlockId(), ())  # in a ledger's first block
+NO_EVIDENCE = merkle.root([])  # the evidence hash of a header whose block has none
 
 
 @dataclass(frozen=True, slots=True)

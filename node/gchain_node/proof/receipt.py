@@ -43,6 +43,10 @@ _FIELDS = {1: _FIELDS_1, 2: _FIELDS_1 | {"log"}}
 class BlockSource(Protocol):
     """Where headers and their evidence come from: an engine, in process or over its RPC."""
 
+    def first_height(self) -> int:
+        """The height from which on every block is kept; 0 before the first block."""
+        ...
+
     def signed_header(self, height: int) -> tuple[Header, Commit] | None:
         """The header of `height` and a commit for it; None if it is not committed."""
         ...
@@ -60,7 +64,11 @@ class BlockSource(Protocol):
         ...
 
     def evidence(self, height: int) -> Sequence[Mapping[str, Any]]:
-        """The evidence of misbehaviour in block `height`, as the engine's RPC writes it."""
+        """The evidence of misbehaviour in block `height`, as the engine's RPC writes it.
+
+        Raises:
+            StateError: there is some, and it is not kept.
+        """
         ...
 
     def validator_changes(self) -> Sequence[int]:

@@ -46,3 +46,18 @@ def test_blocks_that_are_not_there_are_not_exported(
     assert caught.value.status == status
     assert not list(tmp_path.glob("export*"))
     assert served.status.get("/v1/export", params={"from": "x"}).status_code == 400
+
+
+def test_an_export_that_cannot_begin_with_the_ledger_says_where_it_can(served: Served, tmp_path: Path) -> None:
+    for number in range(3):
+        served.commit(f"r{number}")
+    served.engine._blocks._connection.execute("DELETE FROM block WHERE height < 3")
+    url, out = str(served.status.base_url), tmp_path / "export"
+    with pytest.raises(ApiError, match=r"keeps blocks from 3 on, and not block 1: .* --from 3") as caught:
+        fetch_export(url, out)
+    assert caught.value.status == 410
+    assert list(tmp_path.glob("export*")) == []
+    error = served.status.get("/v1/export").json()["error"]
+    assert (error["status"], error["name"]) == (410, "BLOCK_NOT_KEPT")
+    assert fetch_export(url, out, first=3)
+    assert items(gzip.decompress(out.read_bytes()))[0]["from"] == 3

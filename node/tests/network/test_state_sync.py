@@ -13,6 +13,8 @@ import pytest
 
 from gchain_node import cbor
 from gchain_node.config import DATABASE
+from gchain_node.errors import ApiError
+from gchain_node.export_cli import fetch_export
 from gchain_node.store import Store
 from gchain_node.tlog.checking import verify_log
 
@@ -65,7 +67,10 @@ def joined(ledgers: Ledgers, ledger: Ledger) -> Validator:
     ledgers.wait_until("the fifth node to follow", lambda: late.has_reached(outcome.height + 1))
     assert late.get("/v1/query/records/before-2")["result"] == "OK"
     assert late.get("/v1/query/records/after")["result"] == "OK"
-    assert int(late.ask("status")["sync_info"]["earliest_block_height"]) > 1, "it took the blocks after all"
+    earliest = int(late.ask("status")["sync_info"]["earliest_block_height"])
+    assert earliest > 1, "it took the blocks after all"
+    with pytest.raises(ApiError, match=f"keeps blocks from {earliest} on, and not block 1"):
+        fetch_export(f"http://127.0.0.1:{late.status}", late.home / "export")
     assert ledger.app_hash(late, outcome.height) == ledger.app_hash(ledger.validators[0], outcome.height)
     return late
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from gchain_node.archive import Archive, ArchivedBlock
 from gchain_node.engine.cometbft.rpc import EngineRpc, tx_result
+from gchain_node.errors import StateError
 from gchain_node.messages import TxResult
-from gchain_node.proof.block import EMPTY_COMMIT, Commit, Header, ValidatorSet
+from gchain_node.proof.block import EMPTY_COMMIT, NO_EVIDENCE, Commit, Header, ValidatorSet
 from gchain_node.proof.rpc_json import commit_from_json, header_from_json, validators_from_json
 
 __all__ = ["CometSource"]
@@ -32,6 +33,12 @@ class CometSource:
 
     def archived(self, height: int) -> ArchivedBlock | None:
         return None if self._archive is None else self._archive.block(height)
+
+    def first_height(self) -> int:
+        earliest = int(self._rpc.status()["sync_info"]["earliest_block_height"])
+        kept = self._archive
+        joins = kept is not None and kept.last > 0 and kept.first <= earliest <= kept.last + 1
+        return kept.first if kept is not None and joins else earliest
 
     def signed_header(self, height: int) -> tuple[Header, Commit] | None:
         if (kept := self.archived(height)) is not None:
@@ -62,17 +69,22 @@ class CometSource:
         return self._validator_changes()
 
     def last_commit(self, height: int) -> Commit:
-        """The commit in block `height`; of an archived block, the archived commit for the block before."""
-        if self.archived(height) is not None:
-            before = self.archived(height - 1)
-            return before.commit if before is not None else EMPTY_COMMIT
+        """The commit in block `height`: the archived one for the block before, where both are archived."""
+        if self.archived(height) is not None and (before := self.archived(height - 1)) is not None:
+            return before.commit
         answer = self._rpc.block(height)
         found = None if answer is None else answer["block"]["last_commit"]
         return EMPTY_COMMIT if not found or not found["signatures"] else commit_from_json(found)
 
     def evidence(self, height: int) -> Sequence[Mapping[str, Any]]:
-        """The evidence in block `height`; the archive keeps none."""
-        if self.archived(height) is not None:
+        """The evidence in block `height`; the archive keeps none, only that there is none."""
+        kept = self.archived(height)
+        if kept is not None and kept.header.evidence_hash == NO_EVIDENCE:
             return ()
         answer = self._rpc.block(height)
+        if answer is None and kept is not None:
+            raise StateError(
+                f"block {height} has evidence of misbehaviour, which went with the engine's own copy of the block",
+                remedy="export from a member that keeps all blocks",
+            )
         return () if answer is None else answer["block"]["evidence"]["evidence"] or ()

@@ -14,6 +14,7 @@ from gchain_node.proof import merkle, wire
 from gchain_node.proof.block import (
     BLOCK_ID_ABSENT,
     BLOCK_ID_COMMIT,
+    NO_EVIDENCE,
     PRECOMMIT,
     BlockId,
     Commit,
@@ -67,7 +68,7 @@ class Chain:
             consensus_hash=self.consensus_hash,
             app_hash=self.app_hash,
             last_results_hash=results_hash(self.results),
-            evidence_hash=merkle.root([]),
+            evidence_hash=NO_EVIDENCE,
             proposer_address=proposer.address,
         )
 

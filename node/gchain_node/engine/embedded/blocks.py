@@ -69,6 +69,12 @@ class BlockStore:
         rows = self._all("SELECT max(height) FROM block")
         return int(rows[0][0] or 0)
 
+    @property
+    def first_height(self) -> int:
+        """Of the earliest block that is there; 0 without any."""
+        rows = self._all("SELECT min(height) FROM block")
+        return int(rows[0][0] or 0)
+
     def save(self, block: StoredBlock, next_validators: ValidatorSet | None) -> None:
         """Write a block, durable when this returns. `next_validators`: the set from height + 2, if it changes there."""
         height = block.header.height

@@ -249,6 +249,9 @@ class _Source:
         self._blocks = blocks
         self._app = app
 
+    def first_height(self) -> int:
+        return self._blocks.first_height
+
     def signed_header(self, height: int) -> tuple[Header, Commit] | None:
         stored = self._blocks.block(height)
         return None if stored is None else (stored.header, stored.seen)

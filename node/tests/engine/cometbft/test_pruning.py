@@ -6,6 +6,7 @@ import hashlib
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,8 +14,10 @@ import pytest
 
 from gchain_node import genesis
 from gchain_node.codes import Code
+from gchain_node.export_cli import fetch_export
 from gchain_node.proof import trust
 from gchain_node.proof.receipt import verify_receipt
+from node.tests.engine.cometbft.test_export import audited
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +27,7 @@ def earliest(validator: Any) -> int:
     return int(answer["result"]["sync_info"]["earliest_block_height"])
 
 
-def test_a_receipt_outlives_the_engines_copy_of_its_block(ledgers: Any) -> None:
+def test_receipts_and_an_audit_outlive_the_engines_copy_of_a_block(ledgers: Any, tmp_path: Path) -> None:
     ledger = ledgers.make(1)
     validator = ledger.validators[0]
     with (validator.home / "node.toml").open("a") as config:
@@ -41,6 +44,8 @@ def test_a_receipt_outlives_the_engines_copy_of_its_block(ledgers: Any) -> None:
     assert (proven.tx_hash, proven.height, proven.code) == (outcome.hash, outcome.height, Code.OK)
     block = validator.get(f"/v1/blocks/{outcome.height}")
     assert [tx["hash"] for tx in block["transactions"]] == [outcome.hash.hex()]
+    fetch_export(f"http://127.0.0.1:{validator.status}", tmp_path / "ledger.export")
+    assert audited(ledger, tmp_path / "ledger.export", tmp_path)["first"] == 1
     validator.engine.kill(signal.SIGTERM)
     validator.node.kill(signal.SIGTERM)
     command = [sys.executable, "-m", "gchain_node", "db", "verify", "--config", str(validator.home / "node.toml")]

@@ -207,6 +207,17 @@ def test_a_file_that_is_no_export_is_refused(made: Any, tmp_path: Path, content:
         audit(path, made[1])
 
 
+def test_an_export_that_begins_later_is_not_audited_and_says_what_to_do(made: Any, tmp_path: Path) -> None:
+    items, trust = made
+    head, *rest = (cbor2.loads(cbor2.dumps(item)) for item in items)
+    later = [head | {"from": head["from"] + 2}, *rest[2:]]
+    with pytest.raises(
+        ConfigurationError, match="begins at block 3; an audit begins at the ledger's first, 1"
+    ) as caught:
+        audit(written(later, tmp_path / "export"), trust)
+    assert "a member that keeps all blocks" in str(caught.value.remedy)
+
+
 def test_a_damaged_file_is_never_taken_for_a_whole_one(made: Any, tmp_path: Path) -> None:
     path = written(made[0], tmp_path / "export")
     whole = path.read_bytes()
