@@ -13,6 +13,7 @@ from gchain_node.api.answers import Refusal, status_of_code
 from gchain_node.api.limits import RateLimit
 from gchain_node.api.rendering import tx_result
 from gchain_node.api.view import LedgerView
+from gchain_node.codes import Code
 from gchain_node.engine.interface import CommittedTx
 from gchain_node.messages import TxResult
 from gchain_node.tx import MAX_TX_BYTES, tx_hash
@@ -65,9 +66,9 @@ async def _body(request: Request) -> bytes:
     async for chunk in request.stream():
         raw += chunk
         if len(raw) > MAX_TX_BYTES:
-            raise Refusal(413, f"a transaction has at most {MAX_TX_BYTES} bytes")
+            raise Refusal(413, f"a transaction has at most {MAX_TX_BYTES} bytes", code=Code.TOO_LARGE)
     if not raw:
-        raise Refusal(400, "the body is empty: send the signed transaction's bytes")
+        raise Refusal(400, "the body is empty: send the signed transaction's bytes", code=Code.MALFORMED)
     return bytes(raw)
 
 

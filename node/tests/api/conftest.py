@@ -130,8 +130,14 @@ def makes_blocks() -> bool:
 
 
 @pytest.fixture
-def served(tmp_path: Path, limit: RateLimit, makes_blocks: bool) -> Iterator[Served]:
-    consortium = DevelopmentConsortium.open(tmp_path)
+def names() -> tuple[str, ...]:
+    """The members; the first is the one whose node is served."""
+    return ("dev",)
+
+
+@pytest.fixture
+def served(tmp_path: Path, limit: RateLimit, makes_blocks: bool, names: tuple[str, ...]) -> Iterator[Served]:
+    consortium = DevelopmentConsortium.open(tmp_path, names)
     store = Store(None)
     app, feed, metrics = App(store), BlockFeed(), Metrics()
 
@@ -139,7 +145,7 @@ def served(tmp_path: Path, limit: RateLimit, makes_blocks: bool) -> Iterator[Ser
         feed.publish(block)
         metrics.count_block(block)
 
-    keys = [consortium.members[0].keys["validator"]]
+    keys = [member.keys["validator"] for member in consortium.members]
     engine = EmbeddedEngine(app, None, consortium.genesis, keys, on_block=on_block)
     witness = FileKey(Ed25519PrivateKey.generate())
     log = TransparencyLog(
@@ -151,7 +157,7 @@ def served(tmp_path: Path, limit: RateLimit, makes_blocks: bool) -> Iterator[Ser
     genesis_file = (tmp_path / "genesis.json").read_bytes
     kept = AnchoredReports(tmp_path / "reports")
     view = LedgerView(
-        app, engine, feed, chain_id="gchain-dev", member="dev", log=log, genesis=genesis_file, reports=kept
+        app, engine, feed, chain_id="gchain-dev", member=names[0], log=log, genesis=genesis_file, reports=kept
     )
     metrics.watch(view)
     open_ledger(view, engine, consortium)
