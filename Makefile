@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 NAME ?= default
 BIN := .venv/bin
+LANES := --numprocesses 2 --no-loadscope-reorder
 export GCHAIN_CACHE ?= /var/cache/gchain
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -22,10 +23,10 @@ down: kit  ## remove the sandbox; only the caches stay
 
 test: dev  ## every test but `make soak`, end to end on real hosts included
 	@$(BIN)/gchain sandbox prepare
-	@$(BIN)/python -m pytest -m "not soak" --numprocesses 2 $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m "not soak" $(LANES) $(PYTEST_ARGS)
 
 test-quick: dev  ## the tests that need no hosts, under 3 minutes
-	@$(BIN)/python -m pytest -m "not slow and not sandbox and not soak" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m "not slow and not sandbox and not soak" $(LANES) $(PYTEST_ARGS)
 
 soak: dev  ## the long fault runs: processes killed 200 times, a node 1,000 blocks behind (an hour or more)
 	@$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)

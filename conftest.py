@@ -21,12 +21,15 @@ os.environ["PATH"] = os.pathsep.join([str(_ROOT / ".venv" / "bin"), os.environ.g
 
 
 class _Lanes(LoadScopeScheduling):
-    """Two lanes that `make test` runs side by side, each in its order: what needs the sandbox's hosts waits much and
-    computes little, everything else shares ports and so stays together.
+    """What `make test` runs side by side, each part in its order: what needs the sandbox's hosts waits much and
+    computes little; what shares ports stays together; the rules and their sources, half of all tests, go to who is
+    free first.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "hosts" if nodeid.startswith("tests/sandbox/") else "machine"
+        if nodeid.startswith("tests/sandbox/"):
+            return "hosts"
+        return "rules" if nodeid.startswith("tests/unit/policies/") else "machine"
 
 
 @pytest.hookimpl(optionalhook=True)  # unknown to a run with `-p no:xdist`
