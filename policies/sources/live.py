@@ -18,7 +18,18 @@ from policies.errors import SourceError
 from policies.graph import UNKNOWN, Graph, Resource
 from policies.outcomes import Stage
 from policies.rules import RULES
-from policies.sources.aws import compute, control, copies, data, databases, deliveries, names, network, wide_area
+from policies.sources.aws import (
+    compute,
+    control,
+    copies,
+    data,
+    databases,
+    deliveries,
+    gateways,
+    names,
+    network,
+    wide_area,
+)
 from policies.sources.aws.account import Account, error_code
 from policies.sources.buckets import region_of_bucket
 from policies.zone import ZonePolicy
@@ -28,7 +39,7 @@ __all__ = ["Coverage", "sweep"]
 Collector = Callable[[Account, str, set[str]], Iterator[Resource]]
 Types = tuple[str, ...]
 
-_MODULES: tuple[Any, ...] = (network, compute, data, copies, databases, control, deliveries, names, wide_area)
+_MODULES: tuple[Any, ...] = (network, gateways, compute, data, copies, databases, control, deliveries, names, wide_area)
 _REGIONAL: dict[Types, Collector] = {types: one for each in _MODULES for types, one in each.COLLECTORS.items()}
 _GLOBAL: dict[Types, Collector] = {
     types: one for each in _MODULES for types, one in getattr(each, "GLOBAL_COLLECTORS", {}).items()

@@ -90,15 +90,16 @@ class Account:
         Raises:
             SourceError: a page has no such list, and the operation is none that leaves out an empty one.
         """
-        for page in self._pages(service, region, operation, arguments):
+        for page in self.answers(service, region, operation, **arguments):
             yield from page.each(_path(service, operation, key))
 
     def names(self, service: str, region: str, operation: str, key: str, **arguments: Any) -> Iterator[str]:
         """Every text in the list `key` of every page of an operation; raises as `pages` does."""
-        for page in self._pages(service, region, operation, arguments):
+        for page in self.answers(service, region, operation, **arguments):
             yield from page.texts(_path(service, operation, key))
 
-    def _pages(self, service: str, region: str, operation: str, arguments: dict[str, Any]) -> Iterator[Answer]:
+    def answers(self, service: str, region: str, operation: str, **arguments: Any) -> Iterator[Answer]:
+        """Every page of an operation, for one whose list is not all that counts."""
         return pages_of(self.client(service, region), operation, arguments)
 
     def resource(self, kind: str, identifier: str, region: str | None, properties: dict[str, Any]) -> Resource:

@@ -13,6 +13,8 @@ from policies.errors import SourceError
 
 __all__ = ["Answer"]
 
+_MISSING = "is missing from the answer"
+
 
 class Answer:
     """One structure of an answer; `where` names the operation and the way to the structure, for messages.
@@ -28,7 +30,10 @@ class Answer:
         self._where = where
 
     def __getitem__(self, path: str) -> Any:
-        """The value at `path`: text, number, truth value, list or `Answer`; None where one that may lack does."""
+        """The value at `path`: text, number, truth value, list or `Answer`; None where one that may lack does.
+
+        A text that must be there is not empty either.
+        """
         at: Any = self
         for name in path.split("."):
             if not isinstance(at, Answer):
@@ -36,17 +41,20 @@ class Answer:
             at = at._member(name)
             if at is None:
                 return None
-        return at
+        return self._fail(path, "is empty") if at == "" and not path.endswith("?") else at
 
     def __contains__(self, name: str) -> bool:
         return self._found.get(name) is not None
 
     def text(self, path: str) -> str:
-        """A text that is not empty; "" where one that may lack does."""
+        """A text; "" where one that may lack does."""
         found = self[path]
-        if found is None:
-            return ""
-        return str(self._typed(path, found, str) or self._fail(path, "is empty"))
+        return "" if found is None else str(self._typed(path, found, str))
+
+    def words(self, name: str) -> str:
+        """A text for people, which must be there and may be empty."""
+        found = self._found.get(name)
+        return str(self._typed(name, found, str)) if found is not None else str(self._fail(name, _MISSING))
 
     def flag(self, path: str) -> bool:
         """A truth value; False where one that may lack does."""
@@ -70,6 +78,13 @@ class Answer:
         """Everything in it, by name."""
         return {name: self._member(name) for name, value in self._found.items() if value is not None}
 
+    def said(self) -> Answer:
+        """Itself, for a structure that always holds something."""
+        if not self.members():
+            operation, _, way = self._where.partition(".")
+            raise SourceError(f"{operation}: {way} is empty")
+        return self
+
     @property
     def plain(self) -> dict[str, Any]:
         """As it was received, for documents that rules read as they are."""
@@ -79,7 +94,7 @@ class Answer:
         asked = name.removesuffix("?")
         found = self._found.get(asked)
         if found is None and not name.endswith("?"):
-            self._fail(asked, "is missing from the answer")
+            self._fail(asked, _MISSING)
         return _wrapped(found, f"{self._where}.{asked}")
 
     def _typed(self, path: str, found: Any, kind: type[Any]) -> Any:

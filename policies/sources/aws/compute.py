@@ -118,7 +118,7 @@ def shared_images(account: Account, region: str, skip: set[str]) -> Iterator[Res
         arguments = {"ImageId": identifier, "Attribute": "launchPermission"}
         found = account.ask("ec2", region, "describe_image_attribute", **arguments)
         for index, permission in enumerate(found.each("LaunchPermissions")):
-            if not permission.members():
+            if not any(permission.members().values()):
                 raise SourceError("DescribeImageAttribute: LaunchPermissions names nobody")
             yield account.resource(
                 "aws:ec2/amiLaunchPermission:AmiLaunchPermission",

@@ -195,9 +195,13 @@ def guardrails(account: Account, region: str, skip: set[str]) -> Iterator[Resour
 
 
 def distributions(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    for each in account.pages("cloudfront", region, "list_distributions", "DistributionList.Items"):
-        kind = "aws:cloudfront/distribution:Distribution"
-        yield account.resource(kind, each["Id"], None, {"enabled": each.flag("Enabled")})
+    for page in account.answers("cloudfront", region, "list_distributions"):
+        listed = page.each("DistributionList.Items?")
+        if len(listed) != page["DistributionList.Quantity"]:
+            raise SourceError("ListDistributions: Quantity says another number than there are Items")
+        for each in listed:
+            kind = "aws:cloudfront/distribution:Distribution"
+            yield account.resource(kind, each["Id"], None, {"enabled": each.flag("Enabled")})
 
 
 def accelerators(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:

@@ -30,7 +30,7 @@ def snapshots(account: Account, region: str, skip: set[str]) -> Iterator[Resourc
                 raise SourceError("DescribeSnapshotAttribute: CreateVolumePermissions names nobody")
             properties = {"snapshotId": identifier, "accountId": user}
             yield account.resource(_PERMISSION, f"{identifier}/{user}", region, properties)
-        if (copied := _COPIED.match(snapshot["Description"])) is not None:
+        if (copied := _COPIED.match(snapshot.words("Description"))) is not None:
             yield account.resource(
                 "aws:ebs/snapshotCopy:SnapshotCopy",
                 f"{identifier}/copy",
@@ -108,7 +108,9 @@ def lifecycle_policies(account: Account, region: str, skip: set[str]) -> Iterato
                 for copy in each.each("CrossRegionCopy?")
             ]
         }
-        schedules = [_schedule(each) for each in details.each("Schedules?")]
+        schedules = [_schedule(each.said()) for each in details.each("Schedules?")]
+        if not (schedules or "Actions" in details or details["PolicyLanguage?"] == "SIMPLIFIED"):
+            raise SourceError("GetLifecyclePolicy: PolicyDetails has neither Schedules nor Actions")
         yield account.resource(
             "aws:dlm/lifecyclePolicy:LifecyclePolicy",
             summary["PolicyId"],
@@ -138,7 +140,7 @@ def default_lifecycle_policies(account: Account, region: str) -> list[dict[str, 
     found = []
     for summary in account.pages("dlm", region, "get_lifecycle_policies", "Policies", DefaultPolicyType="ALL"):
         policy = account.ask("dlm", region, "get_lifecycle_policy", PolicyId=summary["PolicyId"])["Policy"]
-        targets = [each["TargetRegion"] for each in policy.each("PolicyDetails.CrossRegionCopyTargets?")]
+        targets = [each["TargetRegion"] for each in policy["PolicyDetails"].said().each("CrossRegionCopyTargets?")]
         found.append({"id": summary["PolicyId"], "cross_region_copy_targets": targets})
     return found
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from policies.errors import SourceError
 from policies.graph import Resource
 from policies.sources.aws.account import Account
 from policies.sources.aws.answer import Answer
@@ -189,10 +190,11 @@ def keys(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
         symmetric = key["KeySpec"] == "SYMMETRIC_DEFAULT"
         policy = account.ask("kms", region, "get_key_policy", KeyId=item["KeyId"], PolicyName="default")["Policy"]
         rotates = symmetric and _rotates(account, region, item["KeyId"])
-        role = key["MultiRegionConfiguration?.MultiRegionKeyType"]
-        primary = key["MultiRegionConfiguration?.PrimaryKey.Arn"]
+        primary = key["MultiRegionConfiguration.PrimaryKey.Arn"] if key.flag("MultiRegion") else key["Arn"]
+        if (primary != key["Arn"]) != (key["MultiRegionConfiguration?.MultiRegionKeyType"] == "REPLICA"):
+            raise SourceError("DescribeKey: a replica that is its own primary, or the other way round")
         common = {"arn": key["Arn"], "policy": policy}
-        if role == "REPLICA" or (primary and primary != key["Arn"]):
+        if primary != key["Arn"]:
             kind, own = "aws:kms/replicaKey:ReplicaKey", {"primaryKeyArn": primary}
         else:
             kind = "aws:kms/key:Key"

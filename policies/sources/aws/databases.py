@@ -83,7 +83,7 @@ def _global_clusters(service: str) -> Any:
 def dsql_clusters(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
     for each in account.pages("dsql", region, "list_clusters", "clusters"):
         found = account.ask("dsql", region, "get_cluster", identifier=each["identifier"])["multiRegionProperties?"]
-        properties = found and {"clusters": found.texts("clusters?"), "witnessRegion": found["witnessRegion?"]}
+        properties = found and {"clusters": found.texts("clusters"), "witnessRegion": found["witnessRegion?"]}
         yield account.resource(
             "aws:dsql/cluster:Cluster", each["identifier"], region, {"multiRegionProperties": properties}
         )

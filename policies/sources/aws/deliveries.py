@@ -7,6 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from policies.errors import SourceError
 from policies.graph import Resource
 from policies.sources.aws.account import Account
 from policies.sources.aws.answer import Answer
@@ -52,14 +53,17 @@ def aggregators(account: Account, region: str, skip: set[str]) -> Iterator[Resou
     for each in listed:
         arn = each["FindingAggregatorArn"]
         found = account.ask("securityhub", region, "get_finding_aggregator", FindingAggregatorArn=arn)
+        mode = found["RegionLinkingMode"]
+        named = found.texts("Regions" if mode in _NAMES_REGIONS else "Regions?")
         yield account.resource(
             "aws:securityhub/findingAggregator:FindingAggregator",
             arn,
             found["FindingAggregationRegion"],
-            {"linkingMode": found["RegionLinkingMode"], "specifiedRegions": found.texts("Regions?")},
+            {"linkingMode": mode, "specifiedRegions": named},
         )
 
 
+_NAMES_REGIONS = frozenset({"SPECIFIED_REGIONS", "ALL_REGIONS_EXCEPT_SPECIFIED"})
 _NOT_ENABLED = frozenset({"InvalidAccessException"})
 """What Security Hub answers in a region where it is not enabled."""
 
@@ -74,7 +78,7 @@ def event_targets(account: Account, region: str, skip: set[str]) -> Iterator[Res
                     "aws:cloudwatch/eventTarget:EventTarget",
                     f"{bus['Name']}/{rule['Name']}/{target['Id']}",
                     region,
-                    {"arn": target["Arn"], "deadLetterConfig": {"arn": target["DeadLetterConfig?.Arn?"]}},
+                    {"arn": target["Arn"], "deadLetterConfig": {"arn": target["DeadLetterConfig?.Arn"]}},
                 )
 
 
@@ -116,6 +120,8 @@ def invocation_logging(account: Account, region: str, skip: set[str]) -> Iterato
     found = account.ask("bedrock", region, "get_model_invocation_logging_configuration")["loggingConfig?"]
     if not found:
         return
+    if "cloudWatchConfig" not in found and "s3Config" not in found:
+        raise SourceError("GetModelInvocationLoggingConfiguration: loggingConfig has no destination")
     large = found["cloudWatchConfig?.largeDataDeliveryS3Config?"]
     group = found["cloudWatchConfig?"] and {
         "logGroupName": found["cloudWatchConfig.logGroupName"],

@@ -107,6 +107,10 @@ def _record(each: Answer) -> dict[str, Any]:
     }
 
 
+def _targets(rule: Answer) -> list[Answer]:
+    return rule.each("TargetIps" if rule["RuleType"] == "FORWARD" else "TargetIps?")
+
+
 COLLECTORS = {
     ("aws:route53/resolverRule:ResolverRule",): Listing(
         "aws:route53/resolverRule:ResolverRule",
@@ -117,7 +121,7 @@ COLLECTORS = {
         {
             "ruleType": "RuleType",
             "domainName": "DomainName",
-            "targetIps": lambda item: [{"ip": each["Ip?"], "ipv6": each["Ipv6?"]} for each in item.each("TargetIps?")],
+            "targetIps": lambda item: [{"ip": each["Ip?"], "ipv6": each["Ipv6?"]} for each in _targets(item)],
         },
     ),
     ("aws:route53/resolverFirewallDomainList:ResolverFirewallDomainList",): domain_lists,

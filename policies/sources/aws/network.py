@@ -1,10 +1,11 @@
-"""VPCs and all that carries packets: one collector a resource type, each stating every attribute that rules read."""
+"""VPCs and what stands in them: one collector a resource type, each stating every attribute that rules read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+from policies.errors import SourceError
 from policies.graph import Resource
 from policies.sources.aws.account import Account, tags_of
 from policies.sources.aws.answer import Answer
@@ -107,70 +108,11 @@ def _permission(rule: Answer) -> dict[str, Any]:
     }
 
 
-def routes(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    for table in _ec2(account, region, "describe_route_tables", "RouteTables"):
-        if table["VpcId"] in skip:
-            continue
-        for index, route in enumerate(table.each("Routes")):
-            destination = route["DestinationCidrBlock?"] or route["DestinationIpv6CidrBlock?"] or str(index)
-            yield account.resource(
-                "aws:ec2/route:Route",
-                f"{table['RouteTableId']}/{destination}",
-                region,
-                {
-                    "gatewayId": route["GatewayId?"],
-                    "natGatewayId": route["NatGatewayId?"],
-                    "egressOnlyGatewayId": route["EgressOnlyInternetGatewayId?"],
-                    "carrierGatewayId": route["CarrierGatewayId?"],
-                    "destinationIpv6CidrBlock": route["DestinationIpv6CidrBlock?"],
-                },
-            )
-
-
-def internet_gateways(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    for gateway in _ec2(account, region, "describe_internet_gateways", "InternetGateways"):
-        vpcs_ = [each["VpcId"] for each in gateway.each("Attachments")]
-        if vpcs_ and set(vpcs_) <= skip:
-            continue
-        yield account.resource(
-            "aws:ec2/internetGateway:InternetGateway",
-            gateway["InternetGatewayId"],
-            region,
-            {"vpcId": vpcs_[0] if vpcs_ else None},
-        )
-
-
-def nat_gateways(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    for gateway in _ec2(account, region, "describe_nat_gateways", "NatGateways"):
-        if gateway["State?"] not in _GONE:
-            yield account.resource(
-                "aws:ec2/natGateway:NatGateway",
-                gateway["NatGatewayId"],
-                region,
-                {"vpcId": gateway["VpcId?"], "connectivityType": gateway["ConnectivityType?"]},
-            )
-
-
-def egress_only_gateways(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    operation, key = "describe_egress_only_internet_gateways", "EgressOnlyInternetGateways"
-    for gateway in _ec2(account, region, operation, key):
-        attachments = gateway.each("Attachments")
-        yield account.resource(
-            "aws:ec2/egressOnlyInternetGateway:EgressOnlyInternetGateway",
-            gateway["EgressOnlyInternetGatewayId"],
-            region,
-            {"vpcId": attachments[0]["VpcId"] if attachments else None},
-        )
-
-
-def carrier_gateways(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    for gateway in _ec2(account, region, "describe_carrier_gateways", "CarrierGateways"):
-        yield account.resource(
-            "aws:ec2/carrierGateway:CarrierGateway",
-            gateway["CarrierGatewayId"],
-            region,
-            {"vpcId": gateway["VpcId?"]},
-        )
+def _service(endpoint: Answer) -> str:
+    """`com.amazonaws.<region>.<service>` and the like: the region is told by its place between the dots."""
+    if "." not in (name := endpoint.text("ServiceName")):
+        raise SourceError("DescribeVpcEndpoints: ServiceName is not the name of a service")
+    return name
 
 
 def endpoints(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
@@ -182,7 +124,7 @@ def endpoints(account: Account, region: str, skip: set[str]) -> Iterator[Resourc
                 region,
                 {
                     "vpcId": endpoint["VpcId"],
-                    "serviceName": endpoint["ServiceName"],
+                    "serviceName": _service(endpoint),
                     "serviceRegion": endpoint["ServiceRegion?"],
                     "vpcEndpointType": endpoint["VpcEndpointType"],
                     "policy": endpoint["PolicyDocument?"],
@@ -263,6 +205,9 @@ def flow_logs(account: Account, region: str, skip: set[str]) -> Iterator[Resourc
 
 def addresses(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
     for address in _ec2(account, region, "describe_addresses", "Addresses"):
+        attached = address["InstanceId?"] or address["NetworkInterfaceId?"]
+        if "AssociationId" in address and not attached:
+            raise SourceError("DescribeAddresses: an address in use does not say by what")
         yield account.resource(
             "aws:ec2/eip:Eip",
             address["AllocationId?"] or address["PublicIp"],
@@ -296,14 +241,6 @@ COLLECTORS = {
         "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
         "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
     ): security_groups,
-    ("aws:ec2/route:Route",): routes,
-    (
-        "aws:ec2/internetGateway:InternetGateway",
-        "aws:ec2/internetGatewayAttachment:InternetGatewayAttachment",
-    ): internet_gateways,
-    ("aws:ec2/natGateway:NatGateway",): nat_gateways,
-    ("aws:ec2/egressOnlyInternetGateway:EgressOnlyInternetGateway",): egress_only_gateways,
-    ("aws:ec2/carrierGateway:CarrierGateway",): carrier_gateways,
     ("aws:ec2/vpcEndpoint:VpcEndpoint", "aws:ec2/vpcEndpointPolicy:VpcEndpointPolicy"): endpoints,
     ("aws:ec2/vpcEndpointService:VpcEndpointService",): endpoint_services,
     (
