@@ -221,7 +221,7 @@ class Sandbox:
             f"waited {deadline:.0f} s for {what}: {states}", remedy=f"see {self.layout.hosts}/*/console.log"
         )
 
-    def converged(self, deadline: float = 15.0) -> dict[str, Any]:
+    def converged(self, deadline: float = 60.0) -> dict[str, Any]:
         """Wait until everything that the cloud was told so far is applied."""
         end = time.monotonic() + deadline
         wanted = read_changes(self.layout.endpoint, timeout=10)["changes"]
@@ -230,7 +230,10 @@ class Sandbox:
             if status and status["reconciler"]["applied"] >= wanted:
                 return status
             time.sleep(0.05)
-        raise SandboxError(f"change {wanted} of the cloud was not applied within {deadline:.0f} s")
+        raise SandboxError(
+            f"change {wanted} of the cloud was not applied within {deadline:.0f} s",
+            remedy="is the machine busy with something else? `gchain status` names what the reconciler met",
+        )
 
     def down(self, progress: Progress = print) -> None:
         """Remove everything that the sandbox has on this machine, whatever state it is in; the caches stay."""
