@@ -199,7 +199,11 @@ def test_an_export_of_another_ledger_does_not_hold(made: Any, tmp_path: Path) ->
         audit(path, trust | {"chain_id": "gchain-other"})
 
 
-@pytest.mark.parametrize("content", [b"", b"no export", gzip.compress(b""), gzip.compress(cbor2.dumps({"a": 1}))])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no export", gzip.compress(b"", mtime=0), gzip.compress(cbor2.dumps({"a": 1}), mtime=0)],
+    ids=["empty", "no archive", "empty archive", "other content"],
+)
 def test_a_file_that_is_no_export_is_refused(made: Any, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "export"
     path.write_bytes(content)
