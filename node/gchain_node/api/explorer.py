@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from gchain_node.api.lists import block_rows, open_proposals
-from gchain_node.api.pages import render
+from gchain_node.api.pages import missing, render
 from gchain_node.api.paging import whole_number
 from gchain_node.api.rendering import json_value
 from gchain_node.api.view import LedgerView
@@ -90,7 +90,7 @@ class Explorer:
         return HTMLResponse(render(template, chain_id=self._view.chain_id, here=here, **values))
 
     def _missing(self, message: str) -> Response:
-        return HTMLResponse(render("missing.html", message=message, chain_id=self._view.chain_id), 404)
+        return missing(message, self._view.chain_id)
 
 
 def _key_id(public_key: bytes) -> str:

@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from gchain_node.api.answers import Refusal
-from gchain_node.api.pages import render
+from gchain_node.api.pages import missing, render
 from gchain_node.api.rendering import json_value
 from gchain_node.api.view import LedgerView
 from gchain_node.modules.compliance import standing
@@ -171,8 +171,7 @@ class Reports:
             entry = self._anchor(digest)
         except Refusal as refusal:
             message = f"No report {digest[:80]} is anchored on this ledger."
-            page = render("missing.html", message=message, chain_id=self._view.chain_id)
-            return HTMLResponse(page, refusal.status_code)
+            return missing(message, self._view.chain_id, refusal.status_code)
         raw = self._view.reports.get(digest)
         report, problem = None, "This node does not have the report; another one may."
         if raw is not None:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from gchain_node.api.answers import Refusal
-from gchain_node.api.pages import render
+from gchain_node.api.pages import missing, render
 from gchain_node.api.reads import hash_of
 from gchain_node.api.rendering import code_name, describe_tx, tx_result
 from gchain_node.api.view import LedgerView, Names
@@ -79,4 +79,4 @@ class Pages:
         return HTMLResponse(render("transaction.html", tx=shown, chain_id=self._view.chain_id))
 
     def _missing(self, message: str, status: int = 404) -> Response:
-        return HTMLResponse(render("missing.html", message=message, chain_id=self._view.chain_id), status)
+        return missing(message, self._view.chain_id, status)

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 import jinja2
 from markupsafe import Markup
+from starlette.responses import HTMLResponse
 
-__all__ = ["CONTENT_SECURITY_POLICY", "render"]
+__all__ = ["CONTENT_SECURITY_POLICY", "missing", "render"]
 
 
 def _text(name: str) -> str:
@@ -95,3 +96,8 @@ _ENVIRONMENT: Final = _environment()
 def render(template: str, **values: Any) -> str:
     """The HTML of `template` (a file of this package); every value is escaped."""
     return _ENVIRONMENT.get_template(template).render(**values)
+
+
+def missing(message: str, chain_id: str, status: int = 404) -> HTMLResponse:
+    """The page that says what is not there."""
+    return HTMLResponse(render("missing.html", message=message, chain_id=chain_id), status)
