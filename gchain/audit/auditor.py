@@ -13,7 +13,7 @@ import rfc8785
 from gchain.audit import wire
 from gchain.audit.consensus import Validators, check_commit, votes
 from gchain.audit.findings import AuditError, expect
-from gchain.audit.notes import check_checkpoint
+from gchain.audit.notes import check_checkpoint, keys_of
 from gchain.audit.reading import Export, open_export
 from gchain.audit.replay import Replay, Turn
 from gchain.errors import ConfigurationError
@@ -54,13 +54,29 @@ def audit(path: Path, trust: Mapping[str, Any], progress: Progress = lambda done
 
     Raises:
         AuditError: it does not hold; the first block that does not is named.
-        ConfigurationError: it is no export, cannot be read, or does not begin with the ledger.
+        ConfigurationError: it is no export, cannot be read, or does not begin with the ledger; or the trust file is
+            none.
     """
+    _check_trust(trust)
     export = open_export(path)
     try:
         return _Auditor(export, trust, progress).run()
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise AuditError(f"the export is malformed: {type(error).__name__}: {str(error)[:160]}") from error
+
+
+def _check_trust(trust: Any) -> None:
+    """A wrong trust file says nothing about the export. Raises `ConfigurationError`."""
+    try:
+        if not isinstance(trust["chain_id"], str) or not isinstance(trust["genesis_digest"], str):
+            raise TypeError("chain_id and genesis_digest must be texts")
+        Validators.from_json(trust["validators"])
+        keys_of(trust)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise ConfigurationError(
+            f"the trust file is malformed: {type(error).__name__}: {str(error)[:160]}",
+            remedy="take the ledger's trust.json from a source of your own",
+        ) from error
 
 
 class _Auditor:

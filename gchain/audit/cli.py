@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from gchain.audit.auditor import AuditReport, audit
-from gchain_node.proof.cli import read_json
+from gchain.errors import ConfigurationError
 
 __all__ = ["audit_command"]
 
@@ -23,13 +23,23 @@ def audit_command(
     """Recompute a whole ledger from its export: every header, commit, transaction, result, the state and the log.
 
     Needs no network and no node. Exit codes: 0 everything holds; 5 something does not, and the first block is named;
-    2 the file is no export, or one that does not begin with the ledger's first block.
+    2 the file is no export, or one that does not begin with the ledger's first block, or the trust file is none.
     """
-    report = audit(export, read_json(trust), _progress if sys.stderr.isatty() else lambda done, count: None)
+    report = audit(export, _read_json(trust), _progress if sys.stderr.isatty() else lambda done, count: None)
     if as_json:
         print(json.dumps(report.to_json(), indent=2, sort_keys=True))
     else:
         _print(report)
+
+
+def _read_json(path: Path) -> Any:
+    """Raises `ConfigurationError`."""
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{path}: not JSON: {error}") from error
 
 
 def _progress(done: int, count: int) -> None:

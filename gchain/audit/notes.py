@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from gchain.audit.findings import AuditError
 
-__all__ = ["check_checkpoint"]
+__all__ = ["check_checkpoint", "keys_of"]
 
 _ED25519, _ECDSA, _COSIGNATURE = 1, 2, 4
 
@@ -24,7 +24,7 @@ def check_checkpoint(note: str, trust: Mapping[str, Any]) -> tuple[str, int, byt
     text, _, lines = note.rpartition("\n\n")
     text += "\n"
     origin, size, root = text.split("\n")[:3]
-    keys = _keys(trust)
+    keys = keys_of(trust)
     signers = []
     for line in lines.rstrip("\n").split("\n"):
         dash, name, blob = line.split(" ")
@@ -38,8 +38,8 @@ def check_checkpoint(note: str, trust: Mapping[str, Any]) -> tuple[str, int, byt
     return origin, int(size), base64.b64decode(root, validate=True), signers
 
 
-def _keys(trust: Mapping[str, Any]) -> dict[tuple[str, str], tuple[str, int, bytes]]:
-    """By name and key id: who, kind, key."""
+def keys_of(trust: Mapping[str, Any]) -> dict[tuple[str, str], tuple[str, int, bytes]]:
+    """The trust file's keys of logs and witnesses by name and key id: who, kind, key."""
     texts = [(entry["name"], entry["key"]) for entry in trust.get("log_keys", [])]
     witness = trust.get("witness") or {"keys": []}
     texts += [(f"witness {text.split('+')[0]}", text) for text in witness["keys"]]

@@ -18,6 +18,7 @@ from gchain.errors import ConfigurationError
 __all__ = ["Export", "open_export"]
 
 _FORMAT, _VERSION = "gchain-export", 1
+_GZIP = b"\x1f\x8b"
 
 
 @dataclass
@@ -68,7 +69,10 @@ def _blocks(items: Iterator[Any], export: Export) -> Iterator[dict[str, Any]]:
 
 def _items(path: Path) -> Iterator[Any]:
     try:
-        with gzip.open(path, "rb") as file:
+        with path.open("rb") as raw, gzip.GzipFile(fileobj=raw) as file:
+            if raw.read(len(_GZIP)) != _GZIP:
+                return  # whoever takes this for an export has the wrong file, not a damaged one
+            raw.seek(0)
             decoder = cbor2.CBORDecoder(cast("IO[bytes]", file))
             while file.peek(1):
                 yield decoder.decode()

@@ -33,7 +33,7 @@ def verify(
     if read_bytes(receipt)[:1] == COSE_SIGN1:
         raw = None if transaction is None else read_bytes(transaction)
         sentence, document = verify_cose(read_bytes(receipt), anchor, raw)
-    elif "proof" in (found := read_json(receipt)):
+    elif isinstance(found := read_json(receipt), dict) and "proof" in found:
         sentence, document = verify_state(found, anchor)
     else:
         proven = verify_receipt(found, anchor)

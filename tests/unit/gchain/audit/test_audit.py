@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import gzip
 import hashlib
 import json
@@ -15,6 +16,7 @@ from typing import Any
 import cbor2
 import pytest
 
+import gchain.audit
 from gchain.audit.auditor import audit
 from gchain.audit.findings import AuditError
 from gchain.errors import ConfigurationError
@@ -204,11 +206,39 @@ def test_an_export_of_another_ledger_does_not_hold(made: Any, tmp_path: Path) ->
     [b"", b"no export", gzip.compress(b"", mtime=0), gzip.compress(cbor2.dumps({"a": 1}), mtime=0)],
     ids=["empty", "no archive", "empty archive", "other content"],
 )
-def test_a_file_that_is_no_export_is_refused(made: Any, tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_no_export_is_refused_and_not_called_a_damaged_one(
+    made: Any, tmp_path: Path, content: bytes
+) -> None:
     path = tmp_path / "export"
     path.write_bytes(content)
-    with pytest.raises((ConfigurationError, AuditError)):
+    with pytest.raises(ConfigurationError, match="no ledger export"):
         audit(path, made[1])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"chain_id": 7},
+        {"genesis_digest": None},
+        {"validators": [7]},
+        {"validators": None},
+        {"log_keys": ["x"]},
+        {"log_keys": [{"name": "a", "key": "no key"}]},
+        {"witness": 7},
+    ],
+    ids=str,
+)
+def test_a_malformed_trust_file_is_blamed_and_not_the_export(made: Any, tmp_path: Path, change: dict[str, Any]) -> None:
+    items, trust = made
+    path = written(items, tmp_path / "export")
+    with pytest.raises(ConfigurationError, match="the trust file is malformed"):
+        audit(path, trust | change)
+
+
+@pytest.mark.parametrize("trust", [7, None, "trust", [], {}], ids=repr)
+def test_json_that_is_no_trust_file_is_blamed_and_not_the_export(made: Any, tmp_path: Path, trust: Any) -> None:
+    with pytest.raises(ConfigurationError, match="the trust file is malformed"):
+        audit(written(made[0], tmp_path / "export"), trust)
 
 
 def test_an_export_that_begins_later_is_not_audited_and_says_what_to_do(made: Any, tmp_path: Path) -> None:
@@ -243,3 +273,41 @@ def test_the_command_needs_no_network(made: Any, tmp_path: Path) -> None:
     refused = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert refused.returncode == 5
     assert "genesis" in refused.stderr
+
+
+# What docs/audit.md says is shared: the meaning of actions, and what says in which state they find the ledger.
+SHARED = (
+    "gchain_node.codes", "gchain_node.errors", "gchain_node.evidence", "gchain_node.genesis", "gchain_node.messages",
+    "gchain_node.modules", "gchain_node.state", "gchain_node.validators",
+)  # fmt: skip
+# The node's own path from a transaction's bytes to the app hash, the proofs of it, and both engines.
+NODES_PATH = (
+    "gchain_node.api", "gchain_node.app", "gchain_node.client", "gchain_node.delivery", "gchain_node.engine",
+    "gchain_node.export", "gchain_node.proof", "gchain_node.replay", "gchain_node.store", "gchain_node.tlog",
+    "gchain_node.tree", "gchain_node.verified",
+)  # fmt: skip
+
+
+def _imported(path: Path) -> set[str]:
+    nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Import | ast.ImportFrom)]
+    found = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in found if name.split(".")[0] == "gchain_node"}
+
+
+def test_the_auditor_shares_with_the_node_what_its_page_says_and_nothing_else() -> None:
+    files = sorted(Path(gchain.audit.__file__).parent.glob("*.py"))
+    assert "replay.py" in {path.name for path in files}
+    strangers = {path.name: {n for n in _imported(path) if not n.startswith(SHARED)} for path in files}
+    assert {name: found for name, found in strangers.items() if found} == {}
+
+
+def test_an_audit_loads_nothing_of_the_nodes_own_path() -> None:
+    """Not by way of what is shared either: in a process of its own, since this one has loaded the node."""
+    code = "import sys, gchain.audit.cli; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "gchain_node.modules.governance" in loaded
+    assert not [name for name in loaded if name in NODES_PATH or name.startswith(tuple(f"{n}." for n in NODES_PATH))]
