@@ -13,7 +13,7 @@ import httpx
 from gchain_node import tx
 from gchain_node.client import steps
 from gchain_node.client.answers import Outcome, QueryAnswer
-from gchain_node.client.events import STREAM_TIMEOUT, EventReader, LedgerEvent, pause_before, wanted
+from gchain_node.client.events import STREAM_TIMEOUT, EventReader, LedgerEvent, check_stream, pause_before, wanted
 from gchain_node.client.nodes import Nodes, is_away
 from gchain_node.proof.trust import Trust
 
@@ -118,6 +118,7 @@ class AsyncClient:
                         await answer.aread()
                         steps.read_json(answer)
                     if answer.status_code == 200:
+                        check_stream(answer)
                         async for line in answer.aiter_lines():
                             if (event := reader.line(line)) is not None:
                                 yield event

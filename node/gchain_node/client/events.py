@@ -10,7 +10,7 @@ import httpx
 
 from gchain_node.errors import ApiError
 
-__all__ = ["STREAM_TIMEOUT", "EventReader", "LedgerEvent", "pause_before", "wanted"]
+__all__ = ["STREAM_TIMEOUT", "EventReader", "LedgerEvent", "check_stream", "pause_before", "wanted"]
 
 STREAM_TIMEOUT: Final = httpx.Timeout(10.0, read=60.0)  # a stream sends something every 15 s
 _ATTEMPTS: Final = 6
@@ -57,9 +57,19 @@ class EventReader:
             if "data" not in fields or self.last is None:
                 return None
             kind: Literal["block", "gap"] = "gap" if fields.get("event") == "gap" else "block"
-            return LedgerEvent(kind, self.last, json.loads(fields["data"]))
-        except ValueError as error:
+            data = json.loads(fields["data"])
+            if not isinstance(data, dict):
+                raise ValueError(f"{fields['data'][:40]!r} is not the object of an event")
+            return LedgerEvent(kind, self.last, data)
+        except (ValueError, RecursionError) as error:
             raise ApiError(f"the node's stream holds what is no event: {error}") from error
+
+
+def check_stream(answer: httpx.Response) -> None:
+    """Raises `ApiError` for a success that is no stream of events, such as a proxy's page: it would never give one."""
+    kind = answer.headers.get("content-type", "").partition(";")[0].strip()
+    if kind != "text/event-stream":
+        raise ApiError(f"{answer.request.url} answered {kind or 'without a content type'}, text/event-stream expected")
 
 
 def pause_before(failures: int, why: str) -> float:

@@ -11,7 +11,7 @@ import hashlib
 import re
 import secrets
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -51,6 +51,7 @@ _FIRST_PAUSE: Final = 0.2
 _RETRIED: Final = {429, 502, 503}
 _CERTIFICATE: Final = "CERTIFICATE_VERIFY_FAILED"
 _NOT_YET: Final = 409  # of a receipt: the block that carries the result is not committed yet
+_SAID: Final = 500  # characters of what a node says that an error repeats
 _SPREAD: Final = 16  # numbers above the highest that one of several clients of a signer picks from
 
 T = TypeVar("T")
@@ -114,9 +115,18 @@ def read_json(answer: httpx.Response) -> dict[str, Any]:
         body = None
     if not isinstance(body, dict):
         raise ApiError.of(answer.status_code, f"{answer.request.url} answered {answer.status_code} without JSON")
-    if "error" in body:
-        raise ApiError.of(answer.status_code, str(body["error"].get("message")))
+    if "error" in body:  # in the API's own shape, or in that of something between the node and here
+        said = body["error"].get("message") if isinstance(body["error"], dict) else body["error"]
+        raise ApiError.of(answer.status_code, str(said)[:_SAID])
     return body
+
+
+def _read(what: str, read: Callable[[], T]) -> T:
+    """What `read` takes out of an answer. Raises `ApiError` that names `what` where the answer has another shape."""
+    try:
+        return read()
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, cbor2.CBORError) as error:
+        raise ApiError(f"the node's answer is no {what}: {type(error).__name__}: {str(error)[:_SAID]}") from error
 
 
 def submit(raw: bytes, timeout: float) -> Steps[Outcome]:
@@ -151,8 +161,9 @@ def _sent(raw: bytes, timeout: float) -> Steps[Outcome]:
 
 
 def _outcome(body: Mapping[str, Any]) -> Outcome:
-    try:
-        return Outcome(
+    return _read(
+        "outcome of a transaction",
+        lambda: Outcome(
             hash=bytes.fromhex(body["hash"]),
             committed=body["committed"] is True,
             code=int(body["code"]),
@@ -160,9 +171,8 @@ def _outcome(body: Mapping[str, Any]) -> Outcome:
             data=body.get("data"),
             height=body.get("height"),
             index=body.get("index"),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ApiError(f"the node's answer is no outcome of a transaction: {error}") from error
+        ),
+    )
 
 
 def build(
@@ -171,15 +181,16 @@ def build(
     """A signed transaction with the ledger's id, a fresh number and an expiry from the node's height."""
     status = read_json((yield from get("/v1/status")))
     answer = yield from query(f"nonces/{signer}", prove=False)
-    high = int(answer.value["high"]) if answer.value else 0
+    high = _read("number of a signer", lambda: int(answer.value["high"]) if answer.value else 0)
+    chain_id, height = _read("status", lambda: (str(status["chain_id"]), int(status["height"])))
     asked = tx.Tx(
-        chain_id=str(status["chain_id"]),
+        chain_id=chain_id,
         module=module,
         action=action,
         args=dict(args),
         signer=signer,
         nonce=high + 1 + secrets.randbelow(_SPREAD),
-        expires_height=int(status["height"]) + expires_in,
+        expires_height=height + expires_in,
     )
     return tx.sign(asked, key)
 
@@ -222,17 +233,15 @@ def _committed(raw: bytes) -> Steps[Outcome | None]:
 def query(path: str, *, prove: bool, trust: Trust | None = None) -> Steps[QueryAnswer]:
     answer = yield from get(f"/v1/query/{path}", prove=int(prove))
     body = read_json(answer)
-    code = int(body.get("code", -1))
-    if code not in (Code.OK, Code.NOT_FOUND):
+    if _read("answer to a query", lambda: int(body["code"])) not in (Code.OK, Code.NOT_FOUND):
         raise ApiError(str(body.get("log")), status=answer.status_code)
     encoded = _bytes(body, "value_cbor")
     proof = _checked_proof(path, encoded, _bytes(body, "proof")) if prove else None
-    height, value = int(body["height"]), cbor2.loads(encoded) if encoded else None
+    height = _read("answer to a query", lambda: int(body["height"]))
+    value = _read("value in CBOR", lambda: cbor2.loads(encoded) if encoded else None)
     if proof is None or trust is None:
         return QueryAnswer(path, value, height, proof)
-    signed = read_json(
-        (yield from repeat(Call("GET", f"/v1/headers/{int(body['header'])}", {}, timeout=60), also=_NOT_YET))
-    )
+    signed = yield from _signed_header(body)
     header = verify_signed_header(signed, trust)
     if header.height not in (height, height + 1):
         raise VerificationError(f"the node gave header {header.height} for a value that it read at {height}")
@@ -243,9 +252,15 @@ def query(path: str, *, prove: bool, trust: Trust | None = None) -> Steps[QueryA
 def saved_proof(path: str) -> Steps[dict[str, Any]]:
     body = read_json((yield from get(f"/v1/query/{path}", prove=1)))
     proof = _checked_proof(path, _bytes(body, "value_cbor"), _bytes(body, "proof"))
-    header = Call("GET", f"/v1/headers/{int(body['header'])}", {}, timeout=60)
-    signed = read_json((yield from repeat(header, also=_NOT_YET)))
-    return save_state(path, int(body["height"]), proof, signed)
+    signed = yield from _signed_header(body)
+    return _read("proof to save", lambda: save_state(path, int(body["height"]), proof, signed))
+
+
+def _signed_header(body: Mapping[str, Any]) -> Steps[dict[str, Any]]:
+    """The header in which the proof of this answer ends; it may be the next block's, which is waited for."""
+    height = _read("answer to a query with a proof", lambda: int(body["header"]))
+    answer = yield from repeat(Call("GET", f"/v1/headers/{height}", {}, timeout=60), also=_NOT_YET)
+    return read_json(answer)
 
 
 def _checked_proof(path: str, value: bytes, encoded: bytes) -> StateProof:

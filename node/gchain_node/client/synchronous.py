@@ -13,7 +13,7 @@ import httpx
 from gchain_node import tx
 from gchain_node.client import steps
 from gchain_node.client.answers import Outcome, QueryAnswer
-from gchain_node.client.events import STREAM_TIMEOUT, EventReader, LedgerEvent, pause_before, wanted
+from gchain_node.client.events import STREAM_TIMEOUT, EventReader, LedgerEvent, check_stream, pause_before, wanted
 from gchain_node.client.nodes import Nodes, is_away
 from gchain_node.proof.trust import Trust
 
@@ -134,9 +134,11 @@ class Client:
                     if answer.status_code != 200 and not is_away(answer):
                         answer.read()
                         steps.read_json(answer)
-                    for line in answer.iter_lines() if answer.status_code == 200 else ():
-                        if (event := reader.line(line)) is not None:
-                            yield event
+                    if answer.status_code == 200:
+                        check_stream(answer)
+                        for line in answer.iter_lines():
+                            if (event := reader.line(line)) is not None:
+                                yield event
             except httpx.TransportError as error:
                 why = str(error) or type(error).__name__
             self._nodes.leave()

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
+import ssl
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from gchain_node.client import AsyncClient, Client
 from gchain_node.codes import Code
 from gchain_node.errors import (
     ApiError,
     ConfigurationError,
+    NodeError,
     NotCommitted,
     NotFoundOnLedger,
     RateLimited,
@@ -23,6 +28,7 @@ from gchain_node.errors import (
     TransactionError,
     VerificationError,
 )
+from gchain_node.keys.file_key import FileKey
 
 COMMITMENT = hashlib.sha256(b"document").digest()
 
@@ -114,6 +120,58 @@ def test_an_answer_that_is_no_node_is_an_error() -> None:
     transport = httpx.MockTransport(lambda request: httpx.Response(200, text="<html>"))
     with Client("http://node.test", transport=transport) as client, pytest.raises(ApiError, match="without JSON"):
         client.get("/v1/status")
+
+
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # reading the system's trust store takes longer than the tests
+STRANGE: list[Any] = [
+    *(None, True, 7, "text", [], {}),
+    *({"error": said} for said in ("bad gateway", None, 7, [], {}, {"message": 7})),
+    {"code": 0},
+    {"code": "x", "height": "x"},
+    {"code": 0, "height": None, "value_cbor": "AA"},
+    {"code": 0, "height": 1, "value_cbor": "_w", "proof": "_w"},
+    {"code": 0, "height": 1, "value_cbor": "_w", "proof": 7, "header": {}},
+    {"code": 0, "height": float("inf"), "chain_id": [], "value_cbor": ""},
+    {"code": 0, "height": 1, "value_cbor": 7},
+    {"hash": "x", "committed": True},
+    {"hash": 7, "committed": True, "code": [], "log": None},
+]
+OPERATIONS: dict[str, Callable[[Client], Any]] = {
+    "query": lambda client: client.query("records/r1"),
+    "query with proof": lambda client: client.query("records/r1", prove=True),
+    "saved proof": lambda client: client.saved_proof("records/r1"),
+    "submit": lambda client: client.submit(b"bytes", timeout=0.1),
+    "build": lambda client: client.build(
+        "m", "a", {}, key=FileKey(ec.generate_private_key(ec.SECP256R1())), signer="s"
+    ),
+    "events": lambda client: next(client.events()),
+}
+
+
+@pytest.mark.parametrize("body", STRANGE, ids=lambda body: json.dumps(body)[:40])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_an_answer_of_another_shape_is_an_error_of_the_clients_own(operation: str, body: Any) -> None:
+    """From a proxy, from another program at that address, from a node that lies: `NodeError`, and soon."""
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, content=json.dumps(body)))
+    with Client("http://node.test", transport=transport, verify=NO_TLS) as client, pytest.raises(NodeError):
+        OPERATIONS[operation](client)
+
+
+@pytest.mark.parametrize("error", ["bad gateway", 7, None, {"message": "bad gateway"}], ids=repr)
+def test_an_error_in_another_shape_has_the_class_of_its_status(error: Any) -> None:
+    transport = httpx.MockTransport(lambda request: httpx.Response(403, json={"error": error}))
+    with Client("http://node.test", transport=transport) as client, pytest.raises(ReadForbidden):
+        client.get("/v1/status")
+
+
+@pytest.mark.parametrize("data", ["7", "[]", "{", "null"])
+def test_a_stream_that_holds_what_is_no_event_is_an_error(data: str) -> None:
+    head = {"content-type": "text/event-stream"}
+    transport = httpx.MockTransport(
+        lambda request: httpx.Response(200, headers=head, text=f"id: 1\nevent: block\ndata: {data}\n\n")
+    )
+    with Client("http://node.test", transport=transport) as client, pytest.raises(ApiError, match="no event"):
+        next(client.events())
 
 
 def test_an_outcome_of_another_transaction_is_not_believed() -> None:
