@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cbor2
 
@@ -32,7 +32,7 @@ from gchain_node.proof.rpc_json import (
 from gchain_node.rows import seal, unseal
 from gchain_node.tx import tx_hash
 
-__all__ = ["Archive", "ArchivedBlock", "verify_archive"]
+__all__ = ["Archive", "ArchivedBlock", "KeptBlocks", "verify_archive", "verify_kept"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS block (height INTEGER PRIMARY KEY, data BLOB NOT NULL);
@@ -70,7 +70,33 @@ class ArchivedBlock:
                 )
 
 
-class Archive:
+class KeptBlocks(Protocol):
+    """Blocks from `first` to `last` (0 and 0 without any), with their validators and an index of transactions."""
+
+    path: Path
+    first: int
+    last: int
+
+    def block(self, height: int) -> ArchivedBlock | None:
+        """None for a height that is not there. Raises `CorruptStateError`."""
+        ...
+
+    def validators(self, height: int) -> ValidatorSet | None: ...
+
+    def locate(self, hash_: bytes) -> tuple[int, int] | None:
+        """Height and index of a transaction."""
+        ...
+
+    def blocks(self) -> Iterator[ArchivedBlock]:
+        """All of them in order. Raises `CorruptStateError` for a damaged or missing one."""
+        for height in range(self.first, self.last + 1 if self.last else 0):
+            block = self.block(height)
+            if block is None:
+                raise CorruptStateError(f"{self.path}: table block, row {height}: missing")
+            yield block
+
+
+class Archive(KeptBlocks):
     """Blocks from `first` to `last` without a gap. Safe across threads; one process at a time."""
 
     def __init__(self, path: Path) -> None:
@@ -127,14 +153,6 @@ class Archive:
         data = self._sealed(query, "validators", height)
         return None if data is None else validators_from_json(cbor2.loads(data))
 
-    def blocks(self) -> Iterator[ArchivedBlock]:
-        """All of them in order. Raises `CorruptStateError` for a damaged or missing one."""
-        for height in range(self.first, self.last + 1 if self.last else 0):
-            block = self.block(height)
-            if block is None:
-                raise CorruptStateError(f"{self.path}: table block, row {height}: missing")
-            yield block
-
     def close(self) -> None:
         with self._lock:
             self._connection.close()
@@ -159,30 +177,44 @@ class Archive:
 
 
 def verify_archive(archive: Archive) -> int:
+    """`verify_kept` of an archive, whose rows have checksums too."""
+    return verify_kept(archive)
+
+
+def verify_kept(kept: KeptBlocks) -> int:
     """Check every block against its neighbours' headers, its validators, and the index; how many there are.
 
     Raises:
         CorruptStateError: names the table, the row, what was found and what was expected.
     """
     count, before = 0, None
-    for block in archive.blocks():
+    for block in kept.blocks():
         if before is not None:
             before.check(block.header)
-        _check_places(archive, block)
+        _check_places(kept, block)
         before, count = block, count + 1
     return count
 
 
-def _check_places(archive: Archive, block: ArchivedBlock) -> None:
+def _check_places(archive: KeptBlocks, block: ArchivedBlock) -> None:
     height = block.header.height
     validators = archive.validators(height)
     if validators is None or validators.hash() != block.header.validators_hash:
         raise CorruptStateError(f"{archive.path}: table validators: the set of block {height} is not its header's")
-    for raw in block.txs:
-        if archive.locate(tx_hash(raw)) is None:
-            raise CorruptStateError(
-                f"{archive.path}: table tx, row {tx_hash(raw).hex()}: missing, though block {height} has it"
-            )
+    for number, raw in enumerate(block.txs):
+        _check_place(archive, raw, height, number)
+
+
+def _check_place(archive: KeptBlocks, raw: bytes, height: int, number: int) -> None:
+    """A transaction that more than one block has is found in the first of them."""
+    row, found = f"{archive.path}: table tx, row {tx_hash(raw).hex()}", archive.locate(tx_hash(raw))
+    if found is None:
+        raise CorruptStateError(f"{row}: missing, though block {height} has it")
+    if found == (height, number):
+        return
+    earlier = archive.block(found[0]) if found < (height, number) else None
+    if earlier is None or earlier.txs[found[1] : found[1] + 1] != (raw,):
+        raise CorruptStateError(f"{row}: it says block {found[0]}, place {found[1]}; it is block {height}, {number}")
 
 
 def _document(block: ArchivedBlock) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from gchain_node.tlog.note import COSIGNATURE, VerifierKey
 __all__ = [
     "ALL_READS",
     "ARCHIVE",
+    "BLOCKS",
     "COSIGNED",
     "DATABASE",
     "REPORTS",
@@ -41,6 +42,7 @@ ReadGroup = Literal["status", "state", "blocks", "receipts", "events", "log", "e
 ALL_READS: Final[tuple[ReadGroup, ...]] = get_args(ReadGroup)
 DATABASE: Final = "state.db"  # in the node's home
 ARCHIVE: Final = "archive.db"  # likewise
+BLOCKS: Final = "blocks.db"  # likewise, where the embedded engine runs
 _LEAST_RETENTION: Final = 10
 SNAPSHOTS: Final = "snapshots"  # likewise
 REPORTS: Final = "reports"  # anchored ones, by their SHA-256

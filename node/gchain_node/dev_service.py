@@ -17,7 +17,7 @@ from gchain_node.api.limits import RateLimit
 from gchain_node.api.listeners import Listener, bind
 from gchain_node.api.view import LedgerView
 from gchain_node.app import App
-from gchain_node.config import COSIGNED, DATABASE, REPORTS, Listen
+from gchain_node.config import BLOCKS, COSIGNED, DATABASE, REPORTS, Listen
 from gchain_node.development import DevelopmentConsortium, go_live_args
 from gchain_node.engine.embedded.engine import EmbeddedEngine
 from gchain_node.engine.interface import CommittedBlock
@@ -29,7 +29,6 @@ from gchain_node.tlog.log import TransparencyLog
 
 __all__ = ["collect_rarely", "open_ledger", "run_dev"]
 
-_BLOCKS: Final = "blocks.db"
 _GC_THRESHOLD: Final = 50_000  # new objects
 _CONNECTIONS: Final = 1_000  # of one address: it is the developer's own load
 _OPENING_BLOCKS: Final = 1_000  # for which the approval of go-live holds
@@ -64,7 +63,7 @@ async def _run(home: Path, port: int, live: bool) -> None:
 
         keys = [member.keys["validator"]]
         engine = stack.enter_context(
-            contextlib.closing(EmbeddedEngine(app, home / _BLOCKS, consortium.genesis, keys, on_block=on_block))
+            contextlib.closing(EmbeddedEngine(app, home / BLOCKS, consortium.genesis, keys, on_block=on_block))
         )
         log = TransparencyLog(store, chain_id, lambda: member.keys["receipt"], cosigned=home / COSIGNED)
         genesis = (home / "genesis.json").read_bytes

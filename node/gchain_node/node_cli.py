@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gchain_node.config import ARCHIVE, DATABASE, load_config
+from gchain_node.config import ARCHIVE, BLOCKS, DATABASE, load_config
 
 __all__ = ["db", "dev_command", "run_command"]
 
@@ -46,8 +46,9 @@ def verify_database(
     config: Annotated[Path | None, typer.Option("--config", help="The node's configuration.")] = None,
     database: Annotated[Path | None, typer.Option(help="The database file itself, instead.")] = None,
 ) -> None:
-    """Check file, rows, tree and values up to the app hash, and the archive beside it. The node must be stopped."""
+    """Check file, rows, tree and values up to the app hash, and the blocks kept beside it. The node must be stopped."""
     from gchain_node.archive import Archive, verify_archive
+    from gchain_node.block_check import verify_blocks
     from gchain_node.errors import ConfigurationError
     from gchain_node.integrity import verify_store
     from gchain_node.store import Store
@@ -62,3 +63,6 @@ def verify_database(
         with closing(Archive(kept)) as archive:
             count = verify_archive(archive)
             print(f"{kept}: {count} blocks, {archive.first} to {archive.last}, agree with their headers")
+    embedded = path.with_name(BLOCKS)
+    if embedded.is_file():
+        print(f"{embedded}: {verify_blocks(embedded)} blocks agree with their headers")

@@ -127,6 +127,9 @@ def test_blocks_come_without_a_gap(path: Path, engine: EmbeddedEngine) -> None:
         ("UPDATE block SET data = CAST(data || x'00' AS BLOB) WHERE height = 2", "table block, row 2: its checksum"),
         ("DELETE FROM block WHERE height = 2", "table block, row 2: missing"),
         ("DELETE FROM tx", "table tx, row [0-9a-f]{64}: missing, though block 3 has it"),
+        ("UPDATE tx SET height = 2", "table tx, row [0-9a-f]{64}: it says block 2, place 0; it is block 3, 0"),
+        ("UPDATE tx SET idx = 1", "table tx, row [0-9a-f]{64}: it says block 3, place 1; it is block 3, 0"),
+        ("UPDATE tx SET idx = -1", "table tx, row [0-9a-f]{64}: it says block 3, place -1; it is block 3, 0"),
         ("UPDATE validators SET data = CAST(data || x'00' AS BLOB)", "table validators, row 1: its checksum"),
         ("DELETE FROM validators", "table validators: the set of block 1 is not its header's"),
     ],
@@ -140,6 +143,26 @@ def test_damage_to_the_archive_is_named(path: Path, statement: str, said: str) -
     with pytest.raises(CorruptStateError, match=said):
         verify_archive(archive)
     archive.close()
+
+
+def test_bytes_that_two_blocks_have_are_found_in_the_first(consortium: DevelopmentConsortium, tmp_path: Path) -> None:
+    """A proposer may put a transaction into a block again, where it is refused; its receipt is that of the first."""
+    member = consortium.members[0]
+    engine = EmbeddedEngine(App(Store(None)), None, consortium.genesis, [member.keys["validator"]])
+    raw = b"bytes that no transaction is made of"
+    archive = Archive(tmp_path / "archive.db")
+    for _ in range(4):
+        chain = engine._chain
+        time_ns = chain.time_ns + (1 if chain.height else 0)
+        last_commit = engine._last_commit(time_ns)
+        engine._commit_block(chain.header([raw], last_commit, time_ns), [raw], last_commit)
+    for height in (1, 2, 3):
+        archive.put(archived(engine, height), engine.source.validators(height) if height == 1 else None)
+    assert [block.txs for block in archive.blocks()] == [(raw,)] * 3
+    assert archive.locate(tx.tx_hash(raw)) == (1, 0)
+    assert verify_archive(archive) == 3
+    archive.close()
+    engine.close()
 
 
 @pytest.mark.parametrize("part", ["txs", "results", "app_hash"])
