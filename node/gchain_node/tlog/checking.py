@@ -20,7 +20,7 @@ def verify_log(store: Store) -> int:
     """Recompute the log from its entries, and compare root and tiles. How many entries were checked.
 
     A node that began from a snapshot lacks the first entries, until `log fill`. Those after them are checked by
-    whole tiles and, at the end, by the head's subtrees; of the tile or subtree that the snapshot fell into, none can be.
+    whole tiles and, at the end, by the head's subtrees; in the tile or subtree that the snapshot fell into, none is.
 
     Raises:
         CorruptStateError: names the table, what was found and what was expected.
