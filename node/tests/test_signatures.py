@@ -11,7 +11,7 @@ import cbor2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
 
 from gchain_node import tx
 from gchain_node.codes import Code
@@ -65,10 +65,25 @@ def _decode_base64url(text: str) -> bytes:
 
 
 SIGN1 = json.loads((CASES / "cose" / "sign1.json").read_text())["cases"]
-P256 = [case for case in SIGN1 if case["vector"]["input"]["sign0"]["key"].get("crv") == "P-256"]
+OF_THE_LEDGER = [c for c in SIGN1 if c["vector"]["input"]["sign0"]["key"]["crv"] in ("P-256", "Ed25519")]
 
 
-@pytest.mark.parametrize("case", P256, ids=lambda case: case["id"])
+def public_key(parts: dict[str, str]) -> ec.EllipticCurvePublicKey | Ed25519PublicKey:
+    """Of a JSON Web Key; those of Examples write an Ed25519 key in hex."""
+    if parts["crv"] == "Ed25519":
+        return Ed25519PublicKey.from_public_bytes(bytes.fromhex(parts["x_hex"]))
+    x, y = (int.from_bytes(_decode_base64url(parts[name]), "big") for name in "xy")
+    return ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+
+
+def judged(algorithm: str, key: Any, signed: bytes, signature: bytes, valid: bool) -> None:
+    """The ledger's verdict on a signature is the published one, but for a high S, which it refuses too."""
+    high = algorithm == "ES256" and int.from_bytes(signature[32:], "big") > tx.P256_ORDER // 2
+    expected = Code.HIGH_S if high else Code.OK if valid else Code.BAD_SIGNATURE
+    assert outcome(algorithm, key, {"msg": signed.hex(), "sig": signature.hex()}) is expected
+
+
+@pytest.mark.parametrize("case", OF_THE_LEDGER, ids=lambda case: case["id"])
 def test_the_published_cose_signature_verifies_over_our_sig_structure(case: dict[str, Any]) -> None:
     vector = case["vector"]
     source = vector["input"]["sign0"]
@@ -83,11 +98,40 @@ def test_the_published_cose_signature_verifies_over_our_sig_structure(case: dict
         decoded = decoded.value
     protected, _, payload, signature = decoded
     signed = tx.sig_structure(protected, payload, bytes.fromhex(source.get("external", "")))
-    x, y = (int.from_bytes(_decode_base64url(source["key"][name]), "big") for name in "xy")
-    key = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
     if case["expected"] == "valid":
         assert signed.hex() == vector["intermediates"]["ToBeSign_hex"].lower()
-    high = int.from_bytes(signature[32:], "big") > tx.P256_ORDER // 2
-    test = {"msg": signed.hex(), "sig": signature.hex()}
-    expected = Code.HIGH_S if high else Code.OK if case["expected"] == "valid" else Code.BAD_SIGNATURE
-    assert outcome("ES256", key, test) is expected
+    judged(source["alg"], public_key(source["key"]), signed, signature, case["expected"] == "valid")
+
+
+def test_both_algorithms_of_the_ledger_are_among_the_published_cose_signatures() -> None:
+    found = {case["vector"]["input"]["sign0"]["alg"] for case in OF_THE_LEDGER if case["expected"] == "valid"}
+    assert found == set(tx.ALGORITHMS)
+
+
+RECEIPTS = json.loads((CASES / "cose" / "receipts.json").read_text())["cases"]
+
+
+@pytest.mark.parametrize("case", RECEIPTS, ids=lambda case: case["id"])
+def test_a_signed_statement_of_scitt_verifies_and_another_payload_under_it_does_not(case: dict[str, Any]) -> None:
+    """Of each receipt's statement; where a receipt is invalid, its statement is good."""
+    protected, _, payload, signature = cbor2.loads(bytes.fromhex(case["statement"])).value
+    assert payload.hex() == case["payload"]
+    algorithm = {number: name for name, number in tx.ALGORITHMS.items()}[cbor2.loads(protected)[1]]
+    key = load_pem_public_key(case["issuer_public_key_pem"].encode())
+    judged(algorithm, key, tx.sig_structure(protected, payload), signature, valid=True)
+    with pytest.raises(AssertionError):
+        judged(algorithm, key, tx.sig_structure(protected, payload + b"!"), signature, valid=True)
+
+
+TOKENS = json.loads((CASES / "status_list" / "tokens.json").read_text())
+
+
+@pytest.mark.parametrize("case", TOKENS["cases"], ids=lambda case: case["id"])
+def test_a_status_lists_token_is_judged_by_its_signature_as_published(case: dict[str, Any]) -> None:
+    if case["form"] == "cwt":
+        protected, _, payload, signature = cbor2.loads(bytes.fromhex(case["token"])).value
+        signed = tx.sig_structure(protected, payload)
+    else:
+        text, _, mark = case["token"].rpartition(".")
+        signed, signature = text.encode(), _decode_base64url(mark)
+    judged("ES256", public_key(TOKENS["public_key"]), signed, signature, case["expected"] == "valid")

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from gchain_node._proto import types_pb2 as types
 from gchain_node.errors import KeyAccessError, VerificationError
 from gchain_node.keys import (
     PublicKey,
@@ -61,6 +62,8 @@ def test_type_bytes_and_address_are_cometbfts(case: dict[str, Any]) -> None:
     assert cometbft_bytes(public).hex() == case["pub_key"]
     assert cometbft_address(public).hex().upper() == case["address"]
     assert base64.b64encode(cometbft_bytes(public)).decode() == case["pub_key_json"]["value"]
+    encoded = types.PublicKey(**{case["type"]: cometbft_bytes(public)}).SerializeToString()
+    assert encoded.hex() == case["pub_key_proto"]
 
 
 @pytest.mark.parametrize(("key", "case"), _wycheproof("ed25519_test.json"))
