@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -102,27 +103,30 @@ VARIANTS: dict[str, tuple[str, list[str], dict[str, Any]]] = {
 
 @pytest.fixture(scope="module")
 def rendered(play: Play, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`<variant>/<template>`, as the roles would write them, in one play."""
+    """`<variant>/<template>`, as the roles would write them, in one play that writes all texts at its end: a module is a
+    process, and there are many templates.
+    """
     place = tmp_path_factory.mktemp("rendered")
-    tasks = [task for variant in VARIANTS for task in _tasks(place / variant, *VARIANTS[variant])]
-    done = play(tasks)
+    texts = place / "texts.json"
+    tasks = [_task(variant, *VARIANTS[variant]) for variant in VARIANTS]
+    done = play([*tasks, {"ansible.builtin.copy": {"dest": str(texts), "content": "{{ texts | to_json }}"}}])
     assert done.returncode == 0, done.stdout
+    for variant, files in json.loads(texts.read_text()).items():
+        (place / variant).mkdir()
+        for name, text in files.items():
+            (place / variant / name).write_text(text)
     return place
 
 
-def _tasks(place: Path, role: str, names: list[str], extra: dict[str, Any]) -> list[dict[str, Any]]:
-    place.mkdir()
+def _task(variant: str, role: str, names: list[str], extra: dict[str, Any]) -> dict[str, Any]:
+    """Adds the variant's texts to those that the play has."""
     defaults = yaml.safe_load((REPOSITORY / "roles" / role / "defaults" / "main.yml").read_text())
     group = yaml.safe_load((REPOSITORY / "playbooks" / "group_vars" / "all.yml").read_text())
     variables = {key: value for key, value in defaults.items() if key not in group} | _internal(role) | extra
     templates = REPOSITORY / "roles" / role / "templates"
-    return [
-        {
-            "ansible.builtin.template": {"src": str(templates / f"{name}.j2"), "dest": str(place / name)},
-            "vars": variables,
-        }
-        for name in names
-    ]
+    found = ", ".join(f"'{name}': lookup('ansible.builtin.template', '{templates / name}.j2')" for name in names)
+    texts = f"{{{{ texts | default({{}}) | combine({{variant: {{ {found} }} }}) }}}}"
+    return {"ansible.builtin.set_fact": {"texts": texts}, "vars": {**variables, "variant": variant}}
 
 
 def _internal(role: str) -> dict[str, Any]:
