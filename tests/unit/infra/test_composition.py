@@ -174,7 +174,7 @@ def test_the_account_lets_no_internet_in_or_out_and_no_bucket_be_public(
         for each in recorder.of_type("VpcBlockPublicAccessOptions")
     }
     assert blocked == {region.name: "block-bidirectional" for region in any_settings.environment.zone.regions}
-    switches = recorder.of_type("AccountPublicAccessBlock")[0].inputs
+    switches = dict(recorder.of_type("AccountPublicAccessBlock")[0].inputs)
     assert switches.pop("accountId") == any_settings.member.account
     assert len(switches) == 4
     assert all(switches.values())
