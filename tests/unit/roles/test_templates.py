@@ -103,8 +103,8 @@ VARIANTS: dict[str, tuple[str, list[str], dict[str, Any]]] = {
 
 @pytest.fixture(scope="module")
 def rendered(play: Play, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`<variant>/<template>`, as the roles would write them, in one play that writes all texts at its end: a module is a
-    process, and there are many templates.
+    """`<variant>/<template>`, as the roles would write them, in one play that writes all texts at its end: a module
+    is a process, and there are many templates.
     """
     place = tmp_path_factory.mktemp("rendered")
     texts = place / "texts.json"
