@@ -135,9 +135,12 @@ def names() -> tuple[str, ...]:
     return ("dev",)
 
 
-@pytest.fixture
-def served(tmp_path: Path, limit: RateLimit, makes_blocks: bool, names: tuple[str, ...]) -> Iterator[Served]:
-    consortium = DevelopmentConsortium.open(tmp_path, names)
+@contextlib.contextmanager
+def serving(
+    directory: Path, names: tuple[str, ...] = ("dev",), limit: RateLimit | None = None, makes_blocks: bool = True
+) -> Iterator[Served]:
+    """A ledger of those members with its files in `directory`, and the first member's listeners."""
+    consortium = DevelopmentConsortium.open(directory, names)
     store = Store(None)
     app, feed, metrics = App(store), BlockFeed(), Metrics()
 
@@ -154,8 +157,8 @@ def served(tmp_path: Path, limit: RateLimit, makes_blocks: bool, names: tuple[st
         lambda: consortium.members[0].keys["receipt"],
         witnesses=[cosigner_key("witness.example", witness.public_key)],
     )
-    genesis_file = (tmp_path / "genesis.json").read_bytes
-    kept = AnchoredReports(tmp_path / "reports")
+    genesis_file = (directory / "genesis.json").read_bytes
+    kept = AnchoredReports(directory / "reports")
     view = LedgerView(
         app, engine, feed, chain_id="gchain-dev", member=names[0], log=log, genesis=genesis_file, reports=kept
     )
@@ -163,7 +166,7 @@ def served(tmp_path: Path, limit: RateLimit, makes_blocks: bool, names: tuple[st
     open_ledger(view, engine, consortium)
     if makes_blocks:
         engine.start()
-    application = api_application(view, metrics, limit, max_body=600_000)
+    application = api_application(view, metrics, limit or RateLimit(1000, 1000), max_body=600_000)
     with (
         listening(application) as api,
         listening(status_application(view, metrics)) as status,
@@ -176,10 +179,27 @@ def served(tmp_path: Path, limit: RateLimit, makes_blocks: bool, names: tuple[st
 
 
 @pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Browser]:
+def served(tmp_path: Path, limit: RateLimit, makes_blocks: bool, names: tuple[str, ...]) -> Iterator[Served]:
+    with serving(tmp_path, names, limit, makes_blocks) as made:
+        yield made
+
+
+@pytest.fixture(scope="session", name="serving")
+def serving_fixture() -> Any:
+    """For tests that share a ledger, since they only read it."""
+    return serving
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("chromium is not installed (Debian package chromium)")
-    running = Browser(program, tmp_path / "profile")
+    return program
+
+
+@pytest.fixture
+def browser(chromium: str, tmp_path: Path) -> Iterator[Browser]:
+    running = Browser(chromium, tmp_path / "profile")
     yield running
     running.close()

@@ -3,6 +3,7 @@ axe-core says of them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from gchain_node.client import Client
 from node.tests import axe
 from node.tests.api.test_openapi import propose
 from node.tests.api.test_reports import DIGEST, RAW, anchor
+from node.tests.browser import Browser
 
 pytestmark = pytest.mark.browser
 
@@ -39,9 +41,30 @@ def measure(browser: Any, what: str) -> Any:
     return browser.evaluate(f"({_MEASURE}).{what}()")
 
 
+@pytest.fixture(scope="module")
+def window(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    running = Browser(chromium, tmp_path_factory.mktemp("profile"))
+    yield running
+    running.close()
+
+
 @pytest.fixture
-def pages(served: Any) -> list[str]:
+def browser(window: Browser) -> Browser:
+    """The one window of these tests, as if it were new: no page, no colours asked for, the pointer in its corner."""
+    window.open("about:blank", 1280)
+    window.prefer("")
+    window.call("Input.dispatchMouseEvent", type="mouseMoved", x=0, y=0)
+    return window
+
+
+@pytest.fixture(scope="module")
+def pages(serving: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
     """The address of each kind of page, with something on it, and of what is not there."""
+    with serving(tmp_path_factory.mktemp("ledger")) as served:
+        yield _pages(served)
+
+
+def _pages(served: Any) -> list[str]:
     outcome = served.commit("r1")
     anchor(served)
     with Client(str(served.api.base_url)) as client:
