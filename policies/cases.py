@@ -12,7 +12,7 @@ import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ class Case:
     document: dict[str, Any] = field(repr=False)
     base: Mapping[str, Any] = field(repr=False)
 
-    @property
+    @cached_property
     def zone(self) -> ZonePolicy:
         return ZonePolicy.from_mapping({**copy.deepcopy(dict(self.base)), **self.document.get("zone", {})})
 
@@ -208,7 +208,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 @cache
 def _parsed(path: Path) -> dict[str, Any]:
-    return yaml.safe_load(path.read_text()) or {}
+    # The C loader is 10 times faster, and there are hundreds of cases.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load(path.read_text(), Loader=loader) or {}  # noqa: S506 (a safe loader)
 
 
 def _urn(kind: str, name: str) -> str:
