@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import queue
 import shutil
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -93,6 +94,25 @@ class Served:
 @contextlib.contextmanager
 def listening(application: Starlette) -> Iterator[httpx.Client]:
     """A client of the application, served on a port that the system chose."""
+    with listening_all([application]) as (client,):
+        yield client
+
+
+@contextlib.contextmanager
+def listening_all(applications: list[Starlette]) -> Iterator[list[httpx.Client]]:
+    """A client of each application; they end together, since each takes a moment."""
+    running = [_start(application) for application in applications]
+    try:
+        with contextlib.ExitStack() as clients:
+            yield [clients.enter_context(_client(listener)) for listener, _ in running]
+    finally:
+        for listener, _ in running:
+            listener.stop()
+        for _, thread in running:
+            thread.join(timeout=30)
+
+
+def _start(application: Starlette) -> tuple[Listener, threading.Thread]:
     started: queue.Queue[Listener] = queue.Queue()
 
     async def serve() -> None:
@@ -105,11 +125,13 @@ def listening(application: Starlette) -> Iterator[httpx.Client]:
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
-    listener = started.get(timeout=30)
-    with httpx.Client(base_url=f"http://127.0.0.1:{listener.port}", timeout=30, trust_env=False) as client:
-        yield client
-    listener.stop()
-    thread.join(timeout=30)
+    return started.get(timeout=30), thread
+
+
+def _client(listener: Listener) -> httpx.Client:
+    # Plain HTTP: a context that trusts nobody, since to read the authorities of the web takes longer than most tests.
+    nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return httpx.Client(base_url=f"http://127.0.0.1:{listener.port}", timeout=30, trust_env=False, verify=nobody)
 
 
 @pytest.fixture(name="listening")
@@ -167,10 +189,7 @@ def serving(
     if makes_blocks:
         engine.start()
     application = api_application(view, metrics, limit or RateLimit(1000, 1000), max_body=600_000)
-    with (
-        listening(application) as api,
-        listening(status_application(view, metrics)) as status,
-    ):
+    with listening_all([application, status_application(view, metrics)]) as (api, status):
         contract = Contract()
         for client in (api, status):
             client.event_hooks["response"].append(contract.check)
