@@ -17,7 +17,7 @@ from gchain_node.codes import Code
 from gchain_node.keys.file_key import FileKey
 from gchain_node.tx import MAX_TX_BYTES, P256_ORDER, SigningKey, sign_sign1
 
-__all__ = ["BAD", "RECORD", "Ledger", "encoded"]
+__all__ = ["BAD", "RECORD", "Ledger", "encoded", "nested"]
 
 
 class Ledger(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,12 @@ def test_every_code_is_documented() -> None:
     assert set(TABLE) == set(Code)
     page = Path(__file__).parents[3] / "docs" / "result-codes.md"
     assert page.read_text() == markdown()
+
+
+def test_a_code_keeps_its_name_and_number_for_ever() -> None:
+    """Clients switch on them. A new code is a new line in the file."""
+    published = json.loads((Path(__file__).parents[1] / "cases" / "result_codes.json").read_text())
+    assert {code.name: int(code) for code in Code} == published
 
 
 def test_a_business_transaction_waits_until_the_ledger_is_live(ledger: Ledger) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from gchain_node import tx
+from gchain_node import cbor, tx
 from gchain_node.codes import Code
 from gchain_node.modules import MODULES
 from gchain_node.tx import Tx
-from node.tests.bad_transactions import BAD, RECORD, encoded
+from node.tests.bad_transactions import BAD, RECORD, encoded, nested
 
 Ledger = Any  # of conftest.py, which pytest does not let tests import
 
@@ -33,6 +34,20 @@ def test_a_bad_transaction_has_its_code_and_a_sentence_and_writes_nothing(live: 
     assert state_of(live) == before
 
 
+# What an earlier transaction of the same block, or of one that another validator has already, may have made good.
+PLAUSIBLE = {"an unknown key", "another's key", "out of order"}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_transaction_makes_a_proposal_be_refused_unless_an_earlier_one_could_make_it_good(
+    live: Ledger, case: str
+) -> None:
+    raw, good, height = BAD[case][0](live), live.tx("treasury", "records/commit", RECORD), live.height + 1
+    assert live.app.process_proposal([good, raw], height, 0) is (case in PLAUSIBLE)
+    proposed = live.app.prepare_proposal([raw, good], 1 << 20, height, 0)
+    assert proposed == ([raw, good] if case in PLAUSIBLE else [good])
+
+
 def test_the_good_twin_of_the_bad_transactions_passes(live: Ledger) -> None:
     assert live.deliver(encoded(live))[0].code == Code.OK
 
@@ -46,7 +61,7 @@ def test_a_number_used_or_below_the_window_writes_nothing(live: Ledger) -> None:
     assert state_of(live) == before
 
 
-def test_the_key_of_a_removed_officer_or_a_suspended_member_signs_nothing(live: Ledger) -> None:
+def test_the_keys_of_a_suspended_member_sign_nothing(live: Ledger) -> None:
     raw = live.tx("interior/officer", "records/commit", RECORD)
     args = {"id": "out", "kind": "member.suspend", "args": {"member": "interior"}}
     live.call("treasury/officer", "governance/propose", args)
@@ -55,6 +70,33 @@ def test_the_key_of_a_removed_officer_or_a_suspended_member_signs_nothing(live: 
     before = state_of(live)
     assert (live.app.check_tx(raw).code, live.deliver(raw)[0].code) == (Code.MEMBER_SUSPENDED,) * 2
     assert state_of(live) == before
+
+
+AT_THE_LIMIT: dict[str, tuple[Callable[[int], dict[str, Any]], int, Code]] = {
+    "a name": (lambda size: {"signer": "x" * size}, 128, Code.MALFORMED),
+    "a module": (lambda size: {"module": "x" * size}, 128, Code.MALFORMED),
+    "an action": (lambda size: {"action": "x" * size}, 128, Code.MALFORMED),
+    "a number": (lambda size: {"nonce": size}, 2**63 - 1, Code.MALFORMED),
+    "an expiry": (lambda size: {"expires_height": size}, 2**63 - 1, Code.MALFORMED),
+    "an argument": (lambda size: {"args": {"x": size}}, 2**63 - 1, Code.MALFORMED),
+    "a negative argument": (lambda size: {"args": {"x": -size}}, 2**63, Code.MALFORMED),
+    "the depth": (lambda size: {"args": {"x": nested(size)}}, cbor.MAX_DEPTH - 2, Code.TOO_DEEP),
+}
+
+
+@pytest.mark.parametrize("case", AT_THE_LIMIT)
+def test_a_limit_of_the_decoder_is_where_it_is_said_to_be(live: Ledger, case: str) -> None:
+    make, limit, code = AT_THE_LIMIT[case]
+    assert isinstance(_outcome(encoded(live, **make(limit))), Tx)
+    assert _outcome(encoded(live, **make(limit + 1))) is code
+
+
+def test_a_transaction_of_just_the_limit_passes_and_a_byte_more_does_not(live: Ledger) -> None:
+    spare = tx.MAX_TX_BYTES - len(encoded(live, args={"x": bytes(1 << 16)})) + (1 << 16)
+    raw = encoded(live, args={"x": bytes(spare)})
+    assert len(raw) == tx.MAX_TX_BYTES
+    assert isinstance(_outcome(raw), Tx)
+    assert _outcome(encoded(live, args={"x": bytes(spare + 1)})) is Code.TOO_LARGE
 
 
 ENDPOINT = {"host": "node.finance.example", "port": 26656, "id": "ab" * 20}
