@@ -94,7 +94,7 @@ TABLE: dict[Code, CodeEntry] = {
     Code.NONCE_USED: CodeEntry("This number of the signer was used before.", True),
     Code.NONCE_TOO_OLD: CodeEntry("The number is below the window of the signer's last 1,024 numbers.", True),
     Code.OUT_OF_ORDER: CodeEntry("Strict order was asked for, and the number is not the next one.", True),
-    Code.FORMING: CodeEntry("The consortium is forming: only membership and governance transactions pass.", False),
+    Code.FORMING: CodeEntry("The consortium is forming: records wait until the ledger is live.", False),
     Code.UNKNOWN_MODULE: CodeEntry("There is no such module.", False),
     Code.UNKNOWN_ACTION: CodeEntry("The module has no such action.", False),
     Code.BAD_ARGUMENTS: CodeEntry("An argument is missing, unknown, or of the wrong kind.", False),

@@ -32,7 +32,7 @@ from gchain_node.api.light import Light
 from gchain_node.api.limits import RateLimit
 from gchain_node.api.lists import Lists
 from gchain_node.api.log import cose_receipt_routes, cosigning_routes, log_routes
-from gchain_node.api.middleware import BodyLimits, Observe, ReadRate, SecurityHeaders
+from gchain_node.api.middleware import BodyLimits, Observe, RequestRate, SecurityHeaders
 from gchain_node.api.public import guarded
 from gchain_node.api.reads import Reads
 from gchain_node.api.reports import report_routes, report_submission_routes
@@ -85,7 +85,7 @@ def api_application(
 
 
 def _reading(reads: RateLimit | None) -> list[Middleware]:
-    return [] if reads is None else [Middleware(ReadRate, limit=reads)]
+    return [] if reads is None else [Middleware(RequestRate, limit=reads)]
 
 
 def _application(routes: list[BaseRoute], metrics: Metrics, middleware: list[Middleware]) -> Starlette:

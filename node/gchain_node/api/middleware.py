@@ -15,10 +15,11 @@ from gchain_node.api.answers import Refusal, error
 from gchain_node.api.limits import RateLimit
 from gchain_node.api.pages import CONTENT_SECURITY_POLICY
 
-__all__ = ["BodyLimits", "Observe", "ReadRate", "SecurityHeaders"]
+__all__ = ["BodyLimits", "Observe", "RequestRate", "SecurityHeaders"]
 
 _CLOSE: Final = {"Connection": "close"}
 _ALWAYS: Final = {"/healthz", "/readyz", "/metrics"}  # what watches the node must hear from it under any load
+_COUNTED_APART: Final = {("POST", "/v1/tx"), ("POST", "/light")}  # by rates of their own
 
 _HEADERS: Final = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
@@ -79,25 +80,30 @@ class Observe:
             self._report(scope["method"], status, time.perf_counter() - started)
 
 
-class ReadRate:
-    """Answers 429 to who reads more often than `limit` lets: a member by its certificate, others by their address."""
+class RequestRate:
+    """Answers 429 to who asks more often than `limit` lets: a member by its certificate, others by their address.
+
+    All requests are counted but those for health and those that their own endpoint counts.
+    """
 
     def __init__(self, app: ASGIApp, limit: RateLimit) -> None:
         self._app = app
         self._limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        wait = self._limit.take(_client(scope)) if _is_read(scope) else 0.0
+        wait = self._limit.take(_client(scope)) if _is_counted(scope) else 0.0
         if wait > 0:
             headers = {"Retry-After": str(math.ceil(wait))}
-            answer = error(429, f"too many reads from {_client(scope)}; try again in {wait:.2f} s", headers=headers)
+            answer = error(429, f"too many requests from {_client(scope)}; try again in {wait:.2f} s", headers=headers)
             await answer(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
 
-def _is_read(scope: Scope) -> bool:
-    return scope["type"] == "http" and scope["method"] in {"GET", "HEAD"} and scope["path"] not in _ALWAYS
+def _is_counted(scope: Scope) -> bool:
+    if scope["type"] != "http" or (scope["method"], scope["path"]) in _COUNTED_APART:
+        return False
+    return scope["method"] not in {"GET", "HEAD"} or scope["path"] not in _ALWAYS
 
 
 def _client(scope: Scope) -> str:

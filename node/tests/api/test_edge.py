@@ -24,7 +24,7 @@ from gchain_node.api.answers import EXCEPTION_HANDLERS
 from gchain_node.api.edge import EdgeLimits
 from gchain_node.api.limits import RateLimit
 from gchain_node.api.listeners import Listener, bind
-from gchain_node.api.middleware import BodyLimits, ReadRate
+from gchain_node.api.middleware import BodyLimits, RequestRate
 from gchain_node.config import Listen
 
 LONG = 120.0  # seconds, for what must not happen in a test
@@ -46,12 +46,13 @@ class Server:
         return Starlette(
             routes=[
                 Route("/body", self._body, methods=["POST"]),
+                Route("/v1/tx", self._body, methods=["POST"]),
                 Route("/endless", self._endless),
                 Route("/healthz", self._healthy),
                 Route("/defect", self._defect),
             ],
             middleware=[
-                Middleware(ReadRate, limit=self.reads),
+                Middleware(RequestRate, limit=self.reads),
                 Middleware(BodyLimits, max_body=1000, seconds=self.limits.request_seconds),
             ],
             exception_handlers=dict(EXCEPTION_HANDLERS),
@@ -249,14 +250,17 @@ def until_served(server: Server) -> None:
     raise AssertionError("the share of closed connections was not given back")
 
 
-def test_reads_are_limited_and_health_is_not() -> None:
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+def test_requests_of_every_kind_are_limited_but_for_health_and_what_has_a_rate_of_its_own(method: str) -> None:
     with (
         serving(reads=RateLimit(0.001, 2)) as server,
         httpx.Client(base_url=f"http://127.0.0.1:{server.port}", trust_env=False) as client,
     ):
-        assert [client.get("/none").status_code for _ in range(3)] == [404, 404, 429]
-        refused = client.get("/none")
+        assert [client.request(method, "/none").status_code for _ in range(3)] == [404, 404, 429]
+        refused = client.request(method, "/none")
         assert refused.json()["error"]["status"] == 429
         assert int(refused.headers["retry-after"]) > 0
         assert client.get("/healthz").status_code == 200
-        assert client.post("/body", content=b"abc").text == "3"
+        assert client.post("/v1/tx", content=b"abc").text == "3"
+        assert client.post("/body", content=b"abc").status_code == 429
+        assert client.post("/healthz", content=b"abc").status_code == 429

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import queue
+import re
 import ssl
 import threading
 from collections.abc import Iterator
@@ -113,3 +114,21 @@ def test_a_public_log_does_not_make_receipts_public(served: Any, listening: Any)
         assert client.get("/v1/log").status_code == 200
         for path in (f"/v1/receipts/{outcome['hash']}", f"/v1/receipts/{outcome['hash']}/cose"):
             assert client.get(path).status_code == 403
+
+
+FILLED = {
+    "name": "dev", "path": "consortium", "height": "1", "height:int": "1", "hash": "00" * 32, "digest": "00" * 32,
+    "path:path": "consortium",
+}  # fmt: skip
+ALWAYS = {"/v1/codes", "/openapi.json", "/healthz", "/readyz"}
+
+
+def test_no_read_but_four_is_outside_the_groups(served: Any, listening: Any) -> None:
+    """With no public group at all: a route that somebody adds and forgets to guard is found here."""
+    application = status_application(served.view, Metrics(), public=())
+    with listening(application) as client:
+        for route in application.routes:
+            path = re.sub(r"{([a-z:]+)}", lambda match: FILLED[match[1]], route.path)
+            expected = 200 if path in ALWAYS else 403
+            assert client.get(path).status_code == expected, path
+    assert len(application.routes) > 25
