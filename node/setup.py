@@ -13,8 +13,9 @@ from setuptools import setup
 
 STATE_PATH = (
     "app", "cbor", "delivery", "known_keys", "messages", "recent", "replay", "rows", "state", "store", "tree", "tx",
-    "validators", "verified", "engine/cometbft/adapter", "engine/cometbft/server", "modules/context",
-    "modules/records", "tlog/recording",
+    "validators", "verified", "engine/interface", "engine/cometbft/adapter", "engine/cometbft/framing",
+    "engine/cometbft/server", "engine/cometbft/wire", "modules/context", "modules/records", "proof/merkle",
+    "tlog/entries", "tlog/frontier", "tlog/recording",
 )  # fmt: skip
 """Modules that every transaction passes through. The others gain nothing."""
 

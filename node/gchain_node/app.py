@@ -42,7 +42,7 @@ from gchain_node.state import Nothing, State
 from gchain_node.store import Batch, Store
 from gchain_node.tlog import recording
 from gchain_node.tree import Tree
-from gchain_node.tx import SignedTx, tx_hash
+from gchain_node.tx import SignedTx
 from gchain_node.verified import VerifiedTransactions
 
 __all__ = ["APP_VERSION", "VALIDATOR_CHANGES", "App"]
@@ -153,7 +153,8 @@ class App:
         validator_updates = validators.settle(state, updates)
         if validator_updates:
             _note_change(state, block.height)
-        log = recording.record(state, block.height, block.txs, results)
+        hashes = tuple(map(self.verified.hash_of, block.txs))
+        log = recording.record(state, block.height, hashes, results)
         changes = state.changes()
         if changes:
             change = self._tree.update(changes)
@@ -162,7 +163,7 @@ class App:
             root, pages = self._store.app_hash, {}
         meta = {"time_ns": block.time_ns.to_bytes(8, "big")}
         self._pending = Batch(block.height, root, changes, pages, meta, log), block.time_ns
-        return BlockResult(results, validator_updates, root, events)
+        return BlockResult(results, validator_updates, root, events, hashes)
 
     def commit(self) -> int:
         """Persist the finalized height. Returns the lowest height whose blocks the engine must keep (0: all of them).
@@ -218,14 +219,11 @@ class App:
 
     def _plausible(self, txs: Iterable[bytes], moment: Moment) -> list[bytes]:
         state = State(self._store)
-        seen: set[bytes] = set()
-        chosen = []
+        chosen = {}
         for raw in txs:
-            name = tx_hash(raw)
-            if name not in seen and self._delivery.plausible(state, raw, moment):
-                seen.add(name)
-                chosen.append(raw)
-        return chosen
+            if raw not in chosen and self._delivery.plausible(state, raw, moment):
+                chosen[raw] = True
+        return list(chosen)
 
 
 def _wire_size(raw: bytes) -> int:

@@ -69,12 +69,21 @@ class Delivery:
         """Apply a transaction of a block; `updates` gains what the engine must be told."""
         try:
             signed = self._verified.decode(raw)
-            with state.transaction():
-                context = self._admit(state, signed, moment)
-            with state.transaction():
-                result = _run(context, signed, updates)
         except TransactionError as error:
             return refusal(raw, error)
+        state.begin()
+        try:
+            context = self._admit(state, signed, moment)
+            state.keep()
+            state.begin()
+            result = _run(context, signed, updates)
+        except TransactionError as error:
+            state.abandon()
+            return refusal(raw, error)
+        except BaseException:
+            state.abandon()
+            raise
+        state.keep()
         updates.extend(context.validator_updates)
         return result
 

@@ -69,11 +69,10 @@ class Info:
     chain_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(NamedTuple):
     key: str
     value: str
-    index: bool = True
+    indexed: bool = True
 
 
 class Event(NamedTuple):
@@ -131,12 +130,15 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class BlockResult:
-    """`tx_results` in block order. `validator_updates` take effect at height + 2."""
+    """`tx_results` in block order. `validator_updates` take effect at height + 2. `tx_hashes` are the transactions'
+    names in the same order, or empty where nobody has computed them.
+    """
 
     tx_results: tuple[TxResult, ...]
     validator_updates: tuple[ValidatorUpdate, ...]
     app_hash: bytes
     events: tuple[Event, ...] = ()
+    tx_hashes: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

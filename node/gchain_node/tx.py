@@ -213,15 +213,13 @@ def _read_protected(protected: bytes) -> tuple[str, bytes]:
     raise TransactionError(Code.ALGORITHM_NOT_ALLOWED, f"algorithm {header[1]!r} is neither ES256 (-7) nor EdDSA (-8)")
 
 
-def decode(raw: bytes, name: bytes | None = None) -> SignedTx:
-    """Read a transaction. `name` is its hash, for a caller who knows it. Raises `TransactionError`; the signature has
-    not been looked at.
-    """
+def decode(raw: bytes) -> SignedTx:
+    """Read a transaction. Raises `TransactionError`; the signature has not been looked at."""
     envelope = decode_sign1(raw)
     fields = _canonical_fields(envelope.payload) or cbor.decode(envelope.payload)
     if not isinstance(fields, dict):
         raise TransactionError(Code.MALFORMED, "the payload must be a map")
-    return SignedTx(_read_fields(fields), envelope, raw, name or tx_hash(raw))
+    return SignedTx(_read_fields(fields), envelope, raw, tx_hash(raw))
 
 
 def _canonical_fields(payload: bytes) -> dict[str, Any] | None:
@@ -250,7 +248,16 @@ def _read_fields(fields: dict[str, Any]) -> Tx:
         raise TransactionError(Code.MALFORMED, "args must be a map")
     if fields.get("ordered", True) is not True:
         raise TransactionError(Code.NOT_CANONICAL, "ordered is either true or left out")
-    return Tx(**fields)
+    return Tx(
+        fields["chain_id"],
+        fields["module"],
+        fields["action"],
+        fields["args"],
+        fields["signer"],
+        fields["nonce"],
+        fields["expires_height"],
+        "ordered" in fields,
+    )
 
 
 def verify(envelope: CoseSign1, public_key: PublicKeyTypes) -> None:

@@ -20,7 +20,12 @@ _MAX_KEYS = 4096
 
 
 class VerifiedTransactions:
-    """Decoded transactions by hash, and parsed keys by kid; both bounded, the oldest go first. Safe across threads."""
+    """Decoded transactions by their bytes, and parsed keys by kid; both bounded, the oldest go first. Safe across
+    threads.
+
+    By their bytes and not their hash, because a look-up costs a fraction of a SHA-256 and each transaction comes here
+    half a dozen times. Python keys its hash of bytes with a secret of the process: nobody can choose colliding ones.
+    """
 
     def __init__(self, max_bytes: int = _MAX_BYTES) -> None:
         self._max_bytes = max_bytes
@@ -39,13 +44,17 @@ class VerifiedTransactions:
 
     def decode(self, raw: bytes) -> tx.SignedTx:
         """`tx.decode`, or what it gave before. Raises `TransactionError`; failures are not remembered."""
-        name = tx.tx_hash(raw)
-        found = self._decoded.get(name)
+        found = self._decoded.get(raw)
         if found is None:
-            found = tx.decode(raw, name)
+            found = tx.decode(raw)
             with self._lock:
                 self._remember(found)
         return found
+
+    def hash_of(self, raw: bytes) -> bytes:
+        """`tx.tx_hash`, from memory where the transaction was decoded before."""
+        found = self._decoded.get(raw)
+        return tx.tx_hash(raw) if found is None else found.hash
 
     def verify(self, signed: tx.SignedTx, public_key_der: bytes) -> None:
         """`tx.verify` under the key whose SHA-256 is the envelope's kid. Raises `TransactionError`."""
@@ -59,14 +68,14 @@ class VerifiedTransactions:
         return key is not None
 
     def _verify(self, signed: tx.SignedTx, key: PublicKeyTypes) -> None:
-        if signed.hash in self._good:
+        if signed.raw in self._good:
             self.hits += 1  # counts for the metrics: one lost between threads does no harm
             return
         self.misses += 1
         tx.verify(signed.envelope, key)
         with self._lock:
-            if signed.hash in self._decoded:
-                self._good.add(signed.hash)
+            if signed.raw in self._decoded:
+                self._good.add(signed.raw)
 
     def _load(self, kid: bytes, der: bytes) -> PublicKeyTypes:
         key = load_public_key(der)
@@ -77,9 +86,9 @@ class VerifiedTransactions:
         return key
 
     def _remember(self, signed: tx.SignedTx) -> None:
-        if signed.hash in self._decoded:
+        if signed.raw in self._decoded:
             return
-        self._decoded[signed.hash] = signed
+        self._decoded[signed.raw] = signed
         self._bytes += len(signed.raw)
         while self._bytes > self._max_bytes or len(self._decoded) > _MAX_ENTRIES:
             oldest = next(iter(self._decoded))

@@ -79,7 +79,7 @@ class LogReads:
         found = await to_thread.run_sync(self._view.transaction, hash_)
         if found is None:
             raise Refusal(404, f"no block that this node keeps has transaction {hash_.hex()}")
-        raw = await _run(lambda: self._log.cose_receipt(found.height, found.index))
+        raw = await _run(lambda: self._log.cose_receipt(found.height, found.place))
         headers = {"Content-Disposition": f'attachment; filename="receipt-{hash_.hex()[:16]}.cose"'}
         return Response(raw, media_type="application/cose", headers=headers)
 

@@ -83,7 +83,7 @@ class Reads:
             {
                 "hash": found.hash.hex(),
                 "height": found.height,
-                "index": found.index,
+                "index": found.place,
                 "time": text_time(found.time_ns),
                 "committed": True,
                 **describe_tx(found.raw),
@@ -100,7 +100,7 @@ class Reads:
             raise Refusal(404, f"block {height} is not committed yet")
         names = Names(await to_thread.run_sync(self._view.members))
         txs = [
-            {"hash": tx.hash.hex(), "index": tx.index, **describe_tx(tx.raw), **tx_result(tx.result)}
+            {"hash": tx.hash.hex(), "index": tx.place, **describe_tx(tx.raw), **tx_result(tx.result)}
             for tx in block.txs
         ]
         return JSONResponse(
@@ -117,7 +117,7 @@ class Reads:
         found = await self._found(request)
         source, place = self._view.engine.source, None if self._view.log is None else self._view.log.evidence
         receipt = await self._once_committed(
-            lambda: build_receipt(source, found.height, found.index, place), found.height + 1
+            lambda: build_receipt(source, found.height, found.place, place), found.height + 1
         )
         headers = {"Content-Disposition": f'attachment; filename="receipt-{found.hash.hex()[:16]}.json"'}
         return JSONResponse(receipt, headers=headers)

@@ -91,5 +91,5 @@ def _outcome(hash_: bytes, result: TxResult) -> dict[str, Any]:
 
 
 def _committed(found: CommittedTx) -> JSONResponse:
-    place = {"committed": True, "height": found.height, "index": found.index}
+    place = {"committed": True, "height": found.height, "index": found.place}
     return JSONResponse(_outcome(found.hash, found.result) | place)

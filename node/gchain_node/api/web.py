@@ -68,7 +68,7 @@ class Pages:
         shown = {
             "hash": found.hash.hex(),
             "height": found.height,
-            "index": found.index,
+            "index": found.place,
             "time": text_time(found.time_ns),
             "size": len(found.raw),
             "meaning": TABLE[Code(found.result.code)].meaning if found.result.code in TABLE else "",

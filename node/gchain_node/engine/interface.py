@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gchain_node.messages import Block, BlockResult, TxResult
 from gchain_node.proof.receipt import BlockSource
@@ -18,13 +18,12 @@ from gchain_node.tx import tx_hash
 __all__ = ["CommittedBlock", "CommittedTx", "Engine", "Network", "OnBlock", "Peer", "Validator"]
 
 
-@dataclass(frozen=True, slots=True)
-class CommittedTx:
-    """A transaction in its block: `index` is its place there, `hash` SHA-256 of `raw`."""
+class CommittedTx(NamedTuple):
+    """A transaction in its block: `place` counts from 0 there, `hash` is SHA-256 of `raw`."""
 
     hash: bytes
     height: int
-    index: int
+    place: int
     time_ns: int
     raw: bytes
     result: TxResult
@@ -47,9 +46,11 @@ class CommittedBlock:
 
     @classmethod
     def of(cls, block: Block, result: BlockResult) -> CommittedBlock:
+        """What became of `block`."""
+        names = result.tx_hashes or tuple(map(tx_hash, block.txs))
         txs = tuple(
-            CommittedTx(tx_hash(raw), block.height, index, block.time_ns, raw, tx_result)
-            for index, (raw, tx_result) in enumerate(zip(block.txs, result.tx_results, strict=True))
+            CommittedTx(name, block.height, index, block.time_ns, raw, tx_result)
+            for index, (name, raw, tx_result) in enumerate(zip(names, block.txs, result.tx_results, strict=True))
         )
         return cls(block.height, block.time_ns, block.proposer, txs, result.app_hash)
 

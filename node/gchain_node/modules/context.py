@@ -106,11 +106,12 @@ def choice(args: Mapping[str, Any], name: str, values: tuple[str, ...]) -> str:
 
 def sealed(args: Mapping[str, Any], *names: str) -> None:
     """Refuse arguments that the action does not know."""
-    unknown = sorted(set(args) - set(names))
-    if unknown:
-        raise TransactionError(
-            Code.BAD_ARGUMENTS, f"unknown argument {unknown[0][:60]!r}; known: {', '.join(names) or 'none'}"
-        )
+    for name in args:
+        if name not in names:
+            first = min(set(args) - set(names))
+            raise TransactionError(
+                Code.BAD_ARGUMENTS, f"unknown argument {first[:60]!r}; known: {', '.join(names) or 'none'}"
+            )
 
 
 def officers_only(context: Context) -> None:

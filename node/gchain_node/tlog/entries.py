@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cbor2
 
@@ -39,9 +40,7 @@ class Entry:
         return cls(height, index, hashlib.sha256(raw).digest(), code, hashlib.sha256(data).digest())
 
     def encode(self) -> bytes:
-        """The encoding of the map, put together by hand: it is made for every transaction."""
-        code, index, height = cbor2.dumps(self.code), cbor2.dumps(self.index), cbor2.dumps(self.height)
-        return b"".join((_TX, self.tx, b"\x64code", code, _DATA, self.data, b"\x65index", index, b"\x66height", height))
+        return _encoded(self.tx, _number(self.code), self.data, _number(self.index), _number(self.height))
 
     @classmethod
     def decode(cls, raw: bytes) -> Entry:
@@ -60,10 +59,23 @@ class Entry:
         return entry
 
 
-def entries_of(height: int, txs: Sequence[bytes], results: Sequence[TxResult]) -> list[bytes]:
-    """The entries of one block, encoded."""
-    pairs = enumerate(zip(txs, results, strict=True))
-    return [Entry.of(height, index, raw, int(result.code), result.data).encode() for index, (raw, result) in pairs]
+def entries_of(height: int, hashes: Sequence[bytes], results: Sequence[TxResult]) -> list[bytes]:
+    """The entries of one block, encoded; `hashes` are SHA-256 of its transactions."""
+    block = _number(height)
+    return [
+        _encoded(name, _number(result.code), hashlib.sha256(result.data).digest(), _number(index), block)
+        for index, (name, result) in enumerate(zip(hashes, results, strict=True))
+    ]
+
+
+def _encoded(tx: bytes, code: bytes, data: bytes, index: bytes, height: bytes) -> bytes:
+    """The encoding of the map, put together by hand: it is made for every transaction."""
+    return b"".join((_TX, tx, b"\x64code", code, _DATA, data, b"\x65index", index, b"\x66height", height))
+
+
+@lru_cache(maxsize=4096)
+def _number(value: int) -> bytes:
+    return cbor2.dumps(int(value))
 
 
 def bundle(entries: Iterable[bytes]) -> bytes:

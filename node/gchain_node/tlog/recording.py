@@ -23,12 +23,12 @@ def begin(state: State) -> None:
     state.put(LOG_KEY, EMPTY_HEAD.state_value())
 
 
-def record(state: State, height: int, txs: Sequence[bytes], results: Sequence[TxResult]) -> LogAppend | None:
-    """Append a block's transactions to the log in `state`; what the database must gain with it."""
-    if not txs:
+def record(state: State, height: int, hashes: Sequence[bytes], results: Sequence[TxResult]) -> LogAppend | None:
+    """Append a block's transactions, by their SHA-256, to the log in `state`; what the database must gain with it."""
+    if not hashes:
         return None
     head = Head.from_state(state.get(LOG_KEY))
-    entries = entries_of(height, txs, results)
+    entries = entries_of(height, hashes, results)
     grown, tiles = head.append(entries)
     state.put(LOG_KEY, grown.state_value())
     return LogAppend(head.size, entries, tiles)

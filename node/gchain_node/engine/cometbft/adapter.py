@@ -16,6 +16,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gchain_node._proto import abci_pb2 as abci
 from gchain_node._proto import types_pb2 as types
 from gchain_node.app import App
+from gchain_node.engine.cometbft.wire import finalize_block_response
 from gchain_node.engine.interface import CommittedBlock, OnBlock
 from gchain_node.errors import EngineError
 from gchain_node.messages import (
@@ -78,7 +79,7 @@ class AbciAdapter:
         self._retain_height = retain_height
         self._on_commit = on_commit
         self._finalized: tuple[Block, BlockResult] | None = None
-        self._methods: dict[str, Callable[[Any], abci.Response]] = {
+        self._methods: dict[str, Callable[[Any], abci.Response | bytes]] = {
             "info": self._info,
             "init_chain": self._init_chain,
             "query": self._query,
@@ -95,11 +96,12 @@ class AbciAdapter:
             "apply_snapshot_chunk": self._apply_snapshot_chunk,
         }
 
-    def __call__(self, request: abci.Request) -> abci.Response:
+    def __call__(self, request: abci.Request) -> bytes:
         kind = request.WhichOneof("value")
         if kind not in self._methods:
             raise EngineError(f"no method for an ABCI request of kind {kind}")
-        return self._methods[kind](getattr(request, kind))
+        answer = self._methods[kind](getattr(request, kind))
+        return answer if isinstance(answer, bytes) else answer.SerializeToString()
 
     def _info(self, request: abci.RequestInfo) -> abci.Response:
         info = self._app.info()
@@ -135,7 +137,7 @@ class AbciAdapter:
             query=_query_response(self._app.query(request.path, request.data, request.height, request.prove))
         )
 
-    def _check_tx(self, request: abci.RequestCheckTx) -> abci.Response:
+    def _check_tx(self, request: abci.RequestCheckTx) -> bytes:
         return _check_response(self._app.check_tx(request.tx, request.type == abci.CHECK_TX_TYPE_RECHECK))
 
     def _prepare_proposal(self, request: abci.RequestPrepareProposal) -> abci.Response:
@@ -158,7 +160,7 @@ class AbciAdapter:
             status = abci.ResponseVerifyVoteExtension.REJECT
         return abci.Response(verify_vote_extension=abci.ResponseVerifyVoteExtension(status=status))
 
-    def _finalize_block(self, request: abci.RequestFinalizeBlock) -> abci.Response:
+    def _finalize_block(self, request: abci.RequestFinalizeBlock) -> bytes:
         block = Block(
             height=request.height,
             time_ns=_nanoseconds(request.time),
@@ -169,14 +171,12 @@ class AbciAdapter:
         )
         result = self._app.finalize_block(block)
         self._finalized = (block, result)
-        return abci.Response(
-            finalize_block=abci.ResponseFinalizeBlock(
-                events=_events(result.events),
-                tx_results=[_exec_result(tx_result) for tx_result in result.tx_results],
-                validator_updates=[_validator_update(update) for update in result.validator_updates],
-                app_hash=result.app_hash,
-            )
+        rest = abci.ResponseFinalizeBlock(
+            events=_events(result.events),
+            validator_updates=[_validator_update(update) for update in result.validator_updates],
+            app_hash=result.app_hash,
         )
+        return finalize_block_response(rest, result.tx_results)
 
     def _commit(self, request: abci.RequestCommit) -> abci.Response:
         retain_height = self._app.commit()
@@ -246,9 +246,9 @@ def _vote(vote: abci.VoteInfo) -> Vote:
 
 
 @lru_cache(maxsize=1024)
-def _check_response(result: TxResult) -> abci.Response:
-    """The response, which MUST NOT be changed: accepted transactions of one size all get the same."""
-    return abci.Response(
+def _check_response(result: TxResult) -> bytes:
+    """The response, encoded: accepted transactions of one size all get the same."""
+    response = abci.Response(
         check_tx=abci.ResponseCheckTx(
             code=result.code,
             data=result.data,
@@ -257,24 +257,14 @@ def _check_response(result: TxResult) -> abci.Response:
             gas_used=result.gas_used,
         )
     )
-
-
-def _exec_result(result: TxResult) -> abci.ExecTxResult:
-    return abci.ExecTxResult(
-        code=result.code,
-        data=result.data,
-        log=result.log,
-        gas_wanted=result.gas_wanted,
-        gas_used=result.gas_used,
-        events=_events(result.events),
-    )
+    return bytes(response.SerializeToString())
 
 
 def _events(events: Iterable[Event]) -> list[abci.Event]:
     return [
         abci.Event(
             type=event.type,
-            attributes=[abci.EventAttribute(key=a.key, value=a.value, index=a.index) for a in event.attributes],
+            attributes=[abci.EventAttribute(key=a.key, value=a.value, index=a.indexed) for a in event.attributes],
         )
         for event in events
     ]

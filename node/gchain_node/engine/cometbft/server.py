@@ -28,11 +28,14 @@ __all__ = ["AbciServer", "Handler"]
 
 _log = logging.getLogger(__name__)
 
-Handler = Callable[[abci.Request], abci.Response]
-"""Answers one request. MAY be called by several threads at a time; what it raises goes to the engine as text."""
+Handler = Callable[[abci.Request], bytes]
+"""Answers one request by an encoded `Response`. MAY be called by several threads at a time; what it raises goes to the
+engine as text.
+"""
 
 _MAX_CONNECTIONS: Final = 16  # the engine uses four; `gchain-node` tools and tests a few more
 _WRITE_THRESHOLD: Final = 1 << 16
+_FLUSHED: Final = abci.Response(flush=abci.ResponseFlush()).SerializeToString()
 
 
 class AbciServer:
@@ -146,7 +149,8 @@ class _Conversation:
             raise
         except Exception as error:
             _log.exception("an ABCI request ended in an exception")
-            self._collect(abci.Response(exception=abci.ResponseException(error=f"{type(error).__name__}: {error}")))
+            response = abci.Response(exception=abci.ResponseException(error=f"{type(error).__name__}: {error}"))
+            self._collect(response.SerializeToString())
             self._write()
             raise
 
@@ -154,18 +158,18 @@ class _Conversation:
         request = _parse(frame)
         kind = request.WhichOneof("value")
         if kind == "flush":
-            self._collect(abci.Response(flush=abci.ResponseFlush()))
+            self._collect(_FLUSHED)
             self._write()
             return
         if kind == "echo":
-            self._collect(abci.Response(echo=abci.ResponseEcho(message=request.echo.message)))
+            self._collect(abci.Response(echo=abci.ResponseEcho(message=request.echo.message)).SerializeToString())
         else:
             self._collect(self._handler(request))
         if len(self._answers) > _WRITE_THRESHOLD:  # otherwise at the next Flush, as CometBFT's own server does
             self._write()
 
-    def _collect(self, response: abci.Response) -> None:
-        self._answers += encode_frame(response.SerializeToString())
+    def _collect(self, response: bytes) -> None:
+        self._answers += encode_frame(response)
 
     def _write(self) -> None:
         self._connection.sendall(self._answers)

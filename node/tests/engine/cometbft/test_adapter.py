@@ -43,7 +43,7 @@ class Engine:
     def ask(self, **request: Any) -> Any:
         """The answer's content, after both went through their encoding."""
         raw = abci.Request(**request).SerializeToString()
-        answer = abci.Response.FromString(self.adapter(abci.Request.FromString(raw)).SerializeToString())
+        answer = abci.Response.FromString(self.adapter(abci.Request.FromString(raw)))
         (kind,) = request
         assert answer.WhichOneof("value") == kind
         return getattr(answer, kind)

@@ -22,7 +22,10 @@ class Scripted:
         self.release = threading.Event()
         self.entered = threading.Event()
 
-    def __call__(self, request: abci.Request) -> abci.Response:
+    def __call__(self, request: abci.Request) -> bytes:
+        return bytes(self._answer(request).SerializeToString())
+
+    def _answer(self, request: abci.Request) -> abci.Response:
         match request.WhichOneof("value"):
             case "info":
                 return abci.Response(info=abci.ResponseInfo(data=request.info.version))
