@@ -107,7 +107,7 @@ class FrameReader:
     def _length(self) -> tuple[int, int] | None:
         """The message's length and where it starts; None when the length itself is not complete yet."""
         length = 0
-        for position, group in enumerate(self._buffer[:_MAX_LENGTH_BYTES]):
+        for position, group in enumerate(bytes(self._buffer[:_MAX_LENGTH_BYTES])):
             length |= (group & 0x7F) << (7 * position)
             if length > self._max_frame:
                 raise EngineError(f"a message of {length} bytes or more was announced; the limit is {self._max_frame}")
