@@ -176,7 +176,7 @@ class Replay:
         if fields["module"] not in OPEN_WHILE_FORMING and state.get("consortium")["phase"] != "live":
             raise Refused(Code.FORMING)
         use_number(state, signer.name, fields["nonce"], ordered="ordered" in fields)
-        return Context(state, fields["chain_id"], height, wire.nanoseconds(turn.header["time"]), signer, [])
+        return Context(state, fields["chain_id"], height, wire.nanoseconds(turn.header["time"]), signer)
 
     def _block(self, turn: Turn) -> Block:
         proposer = bytes.fromhex(turn.header["proposer_address"])

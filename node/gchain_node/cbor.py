@@ -8,20 +8,25 @@ of the RFC (bytewise) are the same.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import cbor2
 
 from gchain_node.codes import Code
 from gchain_node.errors import TransactionError
 
-__all__ = ["MAX_DEPTH", "decode", "encode", "is_canonical", "plain"]
+__all__ = ["MAX_DEPTH", "decode", "encode"]
 
-MAX_DEPTH = 16
-_LIMIT = 2**63
-_WHOLE, _BYTES, _TEXT, _ARRAY, _MAP = 0x00, 0x40, 0x60, 0x80, 0xA0  # major types 0, 2, 3, 4, 5 in their place
-_WIDTHS = ((24, 1), (25, 2), (26, 4), (27, 8))  # what announces an argument, and its bytes
-_SHORT = [bytes((first,)) for first in range(256)]
+MAX_DEPTH: Final = 16
+_LIMIT: Final = 2**63
+_WHOLE: Final = 0x00  # major types, in their place in the initial byte
+_BYTES: Final = 0x40
+_TEXT: Final = 0x60
+_ARRAY: Final = 0x80
+_MAP: Final = 0xA0
+_NEGATIVE: Final = 0x20
+_SIMPLE: Final = 0xE0
+_SHORT: Final = [bytes((first,)) for first in range(256)]
 # Every tag that cbor2 would turn into a Python object of its own; any other reaches `tag_hook`.
 _TAGS = (0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799)
 
@@ -72,10 +77,13 @@ def _head(kind: int, size: int) -> bytes:
     """Initial byte and argument of a data item, in its shortest form (RFC 8949, section 3)."""
     if size < 24:
         return _SHORT[kind | size]
-    for follows, width in _WIDTHS:
-        if size < 1 << 8 * width:
-            return _SHORT[kind | follows] + size.to_bytes(width, "big")
-    raise ValueError(f"{size} does not fit into 64 bits")
+    if size < 0x100:
+        return _SHORT[kind | 24] + _SHORT[size]
+    if size < 0x1_0000:
+        return _SHORT[kind | 25] + size.to_bytes(2, "big")
+    if size < 0x1_0000_0000:
+        return _SHORT[kind | 26] + size.to_bytes(4, "big")
+    return _SHORT[kind | 27] + size.to_bytes(8, "big")
 
 
 @lru_cache(maxsize=1024)
@@ -93,34 +101,107 @@ def decode(raw: bytes, *, integer_keys: bool = False) -> Any:
 
     `integer_keys` is for COSE headers, whose labels are numbers.
     """
+    if not integer_keys:
+        try:
+            return _whole(raw)
+        except (IndexError, ValueError):
+            pass  # what is wrong with it is said below
+    return _strictly(raw, int if integer_keys else str)
+
+
+def _strictly(raw: bytes, key_type: type) -> Any:
+    """`decode` by the codec, and by looking at what it gave. Raises `TransactionError` that says what is wrong."""
     try:
         value = _loads(raw)
     except _FAILURES as error:
         raise _explain(error) from error
-    in_order = _check(value, 0, int if integer_keys else str)
+    in_order = _check(value, 0, key_type)
     # cbor2 keeps the order of maps: what it writes as it read it, in the right order, is the one encoding.
     if not in_order or cbor2.dumps(value) != raw:
         raise TransactionError(Code.NOT_CANONICAL, "the CBOR is not in its deterministic form")
     return value
 
 
-def plain(raw: bytes) -> Any:
-    """The value of `raw` if writing it as it was read gives `raw` again, else None: lengths and numbers are in their
-    shortest form then, and the caller looks at types and at the order of maps. Never raises.
+def _whole(raw: bytes) -> Any:
+    """The value of bytes that are its one encoding, which nearly all are. Raises `IndexError` or `ValueError` for all
+    others, and leaves it to the codec and `_check` to say why.
     """
-    try:
-        value = _loads(raw)
-        return value if cbor2.dumps(value) == raw else None
-    except (*_FAILURES, TransactionError):
+    value, end = _item(raw, 0, 0)
+    if end != len(raw):
+        raise ValueError("more than one data item")
+    return value
+
+
+def _item(raw: bytes, at: int, depth: int) -> tuple[Any, int]:
+    """The data item that starts at `at`, and where it ends (RFC 8949, section 3; only the forms of section 4.2.1).
+
+    By hand, because the codec does not tell in which form it found things: it reads, writes and compares. Raises as
+    `_whole`.
+    """
+    if depth > MAX_DEPTH:
+        raise ValueError("too deep")
+    first = raw[at]
+    at += 1
+    kind, size = first & 0xE0, first & 0x1F
+    if kind == _SIMPLE:
+        return _simple(first), at
+    if size >= 24:
+        size, at = _argument(raw, at, size)
+    if kind in (_WHOLE, _NEGATIVE):
+        if size >= _LIMIT:
+            raise ValueError("outside the 64-bit signed range")
+        return (size if kind == _WHOLE else -1 - size), at
+    if kind in (_BYTES, _TEXT):
+        end = at + size
+        if end > len(raw):
+            raise ValueError("a string that ends before its length")
+        part = raw[at:end]
+        return (part if kind == _BYTES else part.decode()), end
+    if kind == _ARRAY:
+        items: list[Any] = []
+        for _ in range(size):
+            item, at = _item(raw, at, depth + 1)
+            items.append(item)
+        return items, at
+    if kind == _MAP:
+        return _entries(raw, at, size, depth)
+    raise ValueError("a tag")
+
+
+def _entries(raw: bytes, at: int, size: int, depth: int) -> tuple[Any, int]:
+    found: dict[str, Any] = {}
+    before = b""
+    for _ in range(size):
+        start = at
+        key, at = _item(raw, at, depth + 1)
+        encoded = raw[start:at]
+        if type(key) is not str or encoded <= before:
+            raise ValueError("a key that is no text, or not in order")
+        found[key], at = _item(raw, at, depth + 1)
+        before = encoded
+    return found, at
+
+
+def _simple(first: int) -> bool | None:
+    if first == 0xF6:
         return None
+    if first == 0xF5 or first == 0xF4:
+        return first == 0xF5
+    raise ValueError("a float, or another simple value")
 
 
-def is_canonical(value: Any, *, depth: int) -> bool:
-    """Whether what `plain` gave is allowed in a transaction, `depth` levels down, and all its maps are in order."""
-    try:
-        return _check(value, depth, str)
-    except TransactionError:
-        return False
+def _argument(raw: bytes, at: int, announced: int) -> tuple[int, int]:
+    """A length or number of one to eight bytes, not in a longer form than it needs, and where it ends."""
+    if announced > 27:
+        raise ValueError("an indefinite length, or a reserved one")
+    width = 1 << announced - 24
+    end = at + width
+    if end > len(raw):
+        raise IndexError("the bytes end")
+    size = raw[at] if width == 1 else int.from_bytes(raw[at:end], "big")
+    if size < 24 or (width > 1 and not size >> 4 * width):
+        raise ValueError("not the shortest form")
+    return size, end
 
 
 def _loads(raw: bytes) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import cbor2
@@ -62,8 +63,7 @@ class Delivery:
             state.abandon()
             raise
         state.keep()
-        size = len(signed.raw)
-        return TxResult(Code.OK, b"", "", size, size)
+        return _accepted(len(signed.raw))
 
     def deliver(self, state: State, raw: bytes, moment: Moment, updates: list[ValidatorUpdate]) -> TxResult:
         """Apply a transaction of a block; `updates` gains what the engine must be told."""
@@ -115,7 +115,7 @@ class Delivery:
                 f"the consortium is forming: {signed.tx.module}/{signed.tx.action} waits until the ledger is live",
             )
         replay.use(state, signer.name, signed.tx.nonce, ordered=signed.tx.ordered)
-        return Context(state, moment.chain_id, moment.height, moment.time_ns, signer, [])
+        return Context(state, moment.chain_id, moment.height, moment.time_ns, signer)
 
     def _authenticate(self, state: State, signed: SignedTx, height: int) -> Signer:
         kid = signed.envelope.kid
@@ -168,8 +168,8 @@ def _run(context: Context, signed: SignedTx, updates: Sequence[ValidatorUpdate])
     if context.validator_updates:
         validators.check(context.state, [*updates, *context.validator_updates])
     attributes = (
-        Attribute("action", signed.tx.action),
-        Attribute("signer", signed.tx.signer),
+        _attribute("action", signed.tx.action),
+        _attribute("signer", signed.tx.signer),
         *(Attribute(key, value) for key, value in effect.attributes.items()),
     )
     size = len(signed.raw)
@@ -201,6 +201,18 @@ def _defect(signed: SignedTx, error: Exception) -> TransactionError:
     name = f"{signed.tx.module}/{signed.tx.action}"
     _log.error("%s failed on transaction %s", name, signed.hash.hex(), exc_info=error)
     return TransactionError(Code.INTERNAL, f"{name} has a defect ({type(error).__name__}): report it")
+
+
+@lru_cache(maxsize=4096)
+def _accepted(size: int) -> TxResult:
+    """What the mempool is told of a good transaction of so many bytes."""
+    return TxResult(Code.OK, b"", "", size, size)
+
+
+@lru_cache(maxsize=4096)
+def _attribute(key: str, value: str) -> Attribute:
+    """Attributes whose values come again and again."""
+    return Attribute(key, value)
 
 
 def refusal(raw: bytes, error: TransactionError) -> TxResult:

@@ -50,7 +50,6 @@ ALGORITHMS = {"ES256": -7, "EdDSA": -8}
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _ECDSA = ec.ECDSA(hashes.SHA256())
 _SIGN1_TAG = b"\xd2"
-_ARRAY_OF_FOUR, _EMPTY_MAP = 0x84, 0xA0
 _WIDTHS = {0x58: 1, 0x59: 2, 0x5A: 4}  # bytes of a byte string's length, by the initial byte that announces them
 _IN_ORDER = ("args", "nonce", "action", "module", "signer", "chain_id", "expires_height")
 _FIELDS = set(_IN_ORDER)
@@ -157,7 +156,7 @@ def decode_sign1(raw: bytes) -> CoseSign1:
         raise TransactionError(Code.TOO_LARGE, f"the transaction has {len(raw)} bytes; at most {MAX_TX_BYTES} pass")
     if raw[:1] != _SIGN1_TAG:
         raise TransactionError(Code.MALFORMED, "the bytes do not start with the tag of a COSE_Sign1 (18)")
-    parts = _canonical_parts(raw) or cbor.decode(raw[1:])
+    parts = cbor.decode(raw[1:])
     if not isinstance(parts, list) or len(parts) != 4:
         raise TransactionError(Code.MALFORMED, "a COSE_Sign1 is an array of four: protected, unprotected, payload, sig")
     protected, unprotected, payload, signature = parts
@@ -169,34 +168,6 @@ def decode_sign1(raw: bytes) -> CoseSign1:
     if len(signature) != 64:
         raise TransactionError(Code.MALFORMED, f"the signature has {len(signature)} bytes; it must have 64")
     return CoseSign1(algorithm, kid, payload, signature, protected)
-
-
-def _canonical_parts(raw: bytes) -> list[Any] | None:
-    """The parts of an envelope in its one encoding, which is nearly every one; None leaves it to the strict decoder."""
-    try:
-        if raw[1] != _ARRAY_OF_FOUR:
-            return None
-        protected, at = _byte_string(raw, 2)
-        if raw[at] != _EMPTY_MAP:
-            return None
-        payload, at = _byte_string(raw, at + 1)
-        signature, at = _byte_string(raw, at)
-    except (IndexError, ValueError):
-        return None
-    return [protected, {}, payload, signature] if at == len(raw) else None
-
-
-def _byte_string(raw: bytes, at: int) -> tuple[bytes, int]:
-    """The CBOR byte string that starts at `at`, and where it ends. Raises `ValueError` for anything but a whole one
-    whose length is in its shortest form, `IndexError` if nothing starts there.
-    """
-    width = _WIDTHS.get(raw[at], 0)
-    start = at + 1 + width
-    size = int.from_bytes(raw[at + 1 : start], "big") if width else raw[at] - 0x40
-    part = raw[start : start + size] if size >= 0 else b""
-    if _head(part) != raw[at:start]:
-        raise ValueError("not a byte string, or its length is in another form")
-    return part, start + size
 
 
 @lru_cache(maxsize=4096)
@@ -216,20 +187,10 @@ def _read_protected(protected: bytes) -> tuple[str, bytes]:
 def decode(raw: bytes) -> SignedTx:
     """Read a transaction. Raises `TransactionError`; the signature has not been looked at."""
     envelope = decode_sign1(raw)
-    fields = _canonical_fields(envelope.payload) or cbor.decode(envelope.payload)
+    fields = cbor.decode(envelope.payload)
     if not isinstance(fields, dict):
         raise TransactionError(Code.MALFORMED, "the payload must be a map")
     return SignedTx(_read_fields(fields), envelope, raw, tx_hash(raw))
-
-
-def _canonical_fields(payload: bytes) -> dict[str, Any] | None:
-    """The fields of a payload in its one encoding, which is nearly every one; None leaves it to the strict decoder.
-    What is not in `args` has its type checked by `_read_fields`.
-    """
-    fields = cbor.plain(payload)
-    if type(fields) is dict and tuple(fields) == _IN_ORDER and cbor.is_canonical(fields["args"], depth=1):
-        return fields
-    return None
 
 
 def _read_fields(fields: dict[str, Any]) -> Tx:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
 from gchain_node.codes import Code
 from gchain_node.errors import TransactionError
@@ -30,34 +30,40 @@ T = TypeVar("T")
 _IDENTIFIER = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9])?")
 
 
-class Signer(NamedTuple):
+class Signer:
     """Whose key signed: a member itself, or one of its officers."""
 
-    member: str
-    officer: str | None
-    kid: bytes
+    __slots__ = ("kid", "member", "name", "officer")
 
-    @property
-    def name(self) -> str:
-        return self.member if self.officer is None else f"{self.member}/{self.officer}"
+    def __init__(self, member: str, officer: str | None, kid: bytes) -> None:
+        self.member: Final = member
+        self.officer: Final = officer
+        self.kid: Final = kid
+        self.name: Final = member if officer is None else f"{member}/{officer}"
 
 
-class Context(NamedTuple):
+class Context:
     """One transaction's surroundings. `validator_updates` collects what the engine must be told."""
 
-    state: State
-    chain_id: str
-    height: int
-    time_ns: int
-    signer: Signer
-    validator_updates: list[ValidatorUpdate]
+    __slots__ = ("chain_id", "height", "signer", "state", "time_ns", "validator_updates")
+
+    def __init__(self, state: State, chain_id: str, height: int, time_ns: int, signer: Signer) -> None:
+        self.state: Final = state
+        self.chain_id: Final = chain_id
+        self.height: Final = height
+        self.time_ns: Final = time_ns
+        self.signer: Final = signer
+        self.validator_updates: Final[list[ValidatorUpdate]] = []
 
 
-class Effect(NamedTuple):
+class Effect:
     """`data` is provable and is what a receipt shows; `attributes` are for indexes and live events alone."""
 
-    data: dict[str, Any]
-    attributes: Mapping[str, str] = MappingProxyType({})
+    __slots__ = ("attributes", "data")
+
+    def __init__(self, data: dict[str, Any], attributes: Mapping[str, str] = MappingProxyType({})) -> None:
+        self.data: Final = data
+        self.attributes: Final = attributes
 
 
 Action = Callable[[Context, dict[str, Any]], Effect]

@@ -14,7 +14,13 @@ ATTRIBUTES = st.builds(Attribute, TEXT, TEXT, st.booleans())
 EVENTS = st.builds(Event, TEXT, st.lists(ATTRIBUTES, max_size=4).map(tuple))
 GAS = st.integers(0, 2**63 - 1)
 RESULTS = st.builds(
-    TxResult, st.integers(0, 2**32 - 1), st.binary(max_size=300), TEXT, GAS, GAS, st.lists(EVENTS, max_size=3).map(tuple)
+    TxResult,
+    st.integers(0, 2**32 - 1),
+    st.binary(max_size=300),
+    TEXT,
+    GAS,
+    GAS,
+    st.lists(EVENTS, max_size=3).map(tuple),
 )
 
 
