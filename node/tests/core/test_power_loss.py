@@ -5,11 +5,22 @@ from __future__ import annotations
 import importlib.util
 import random
 import sys
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
+from gchain_node.api.feed import BlockFeed
+from gchain_node.api.view import LedgerView
+from gchain_node.app import App
+from gchain_node.archive import Archive, ArchivedBlock, verify_archive
+from gchain_node.block_check import verify_blocks
+from gchain_node.dev_service import open_ledger
+from gchain_node.development import DevelopmentConsortium
+from gchain_node.engine.embedded.engine import EmbeddedEngine
 from gchain_node.integrity import verify_store
 from gchain_node.store import Batch, Store
 from gchain_node.tree import Tree
@@ -83,3 +94,99 @@ def test_power_lost_at_any_write_leaves_the_committed_height_or_the_next_one(tmp
 @pytest.mark.soak
 def test_power_lost_at_any_write_of_a_long_life(tmp_path: Path) -> None:
     assert run(tmp_path, heights=60, every=1, checkpoint=40) > 3000
+
+
+Live = Callable[[Path, Any, dict[int, int]], None]
+Check = Callable[[Path, int], None]
+
+
+def survive(tmp_path: Path, live: Live, check: Check, *, every: int) -> int:
+    """Record what `live` does, which notes after how many events each height was told; lose power at every `every`-th
+    event, and let `check` look at each disk, with the height that was promised. How many disks there were.
+    """
+    before, after, choice = tmp_path / "live", tmp_path / "after", random.Random(5)  # noqa: S311 -- what a disk loses
+    before.mkdir()
+    after.mkdir()
+    told = {0: 0}
+    with load_disk().recording() as disk:
+        live(before, disk, told)
+    seen = 0
+    for end in range(0, len(disk.log) + 1, every):
+        for _, files in disk.images(end, choice):
+            for old in after.iterdir():
+                old.unlink()
+            for name, content in files.items():
+                (after / name).write_bytes(content)
+            check(after, max(height for events, height in told.items() if events <= end))
+            seen += 1
+    return seen
+
+
+def embedded_engine_survives(tmp_path: Path, every: int) -> int:
+    """Blocks and state are two files, written one after the other: whichever had the power, they go on together."""
+    consortium = DevelopmentConsortium.open(tmp_path / "consortium")
+    keys = [consortium.members[0].keys["validator"]]
+
+    def engine_of(store: Store, directory: Path) -> tuple[App, EmbeddedEngine]:
+        app = App(store)
+        return app, EmbeddedEngine(app, directory / "blocks.db", consortium.genesis, keys)
+
+    def live(directory: Path, disk: Any, told: dict[int, int]) -> None:
+        with closing(Store(directory / "state.db")) as store:
+            app, engine = engine_of(store, directory)
+            open_ledger(LedgerView(app, engine, BlockFeed(), chain_id="gchain-dev", member="dev"), engine, consortium)
+            told[len(disk.log)] = app.info().last_block_height
+            for _ in range(3):
+                engine.make_block()
+                told[len(disk.log)] = app.info().last_block_height
+            engine.close()
+
+    def check(directory: Path, promised: int) -> None:
+        with closing(Store(directory / "state.db")) as store:
+            app, engine = engine_of(store, directory)
+            height = app.info().last_block_height
+            assert height >= promised
+            engine.make_block()
+            engine.close()
+            verify_store(store)
+        assert verify_blocks(directory / "blocks.db") == height + 1
+
+    return survive(tmp_path, live, check, every=every)
+
+
+def test_power_lost_at_any_write_of_the_embedded_engine_leaves_a_ledger_that_goes_on(tmp_path: Path) -> None:
+    assert embedded_engine_survives(tmp_path, every=12) > 30
+
+
+@pytest.mark.soak
+def test_power_lost_at_every_write_of_the_embedded_engine_leaves_a_ledger_that_goes_on(tmp_path: Path) -> None:
+    assert embedded_engine_survives(tmp_path, every=1) > 400
+
+
+def test_power_lost_at_any_write_of_the_archive_leaves_every_block_that_the_engine_may_prune(
+    tmp_path: Path,
+) -> None:
+    consortium = DevelopmentConsortium.open(tmp_path / "consortium")
+    engine = EmbeddedEngine(App(Store(None)), None, consortium.genesis, [consortium.members[0].keys["validator"]])
+    for _ in range(5):
+        engine.make_block()
+    blocks = []
+    for height in range(1, 5):
+        signed, following = engine.source.signed_header(height), engine.source.signed_header(height + 1)
+        assert signed is not None
+        assert following is not None
+        blocks.append(ArchivedBlock(*signed, (), (), following[0].app_hash))
+
+    def live(directory: Path, disk: Any, told: dict[int, int]) -> None:
+        with closing(Archive(directory / "archive.db")) as archive:
+            for block in blocks:
+                archive.put(block, engine.source.validators(1) if block.header.height == 1 else None)
+                told[len(disk.log)] = archive.last
+
+    def check(directory: Path, promised: int) -> None:
+        with closing(Archive(directory / "archive.db")) as archive:
+            assert archive.last in (promised, promised + 1)
+            assert verify_archive(archive) == archive.last
+
+    assert survive(tmp_path, live, check, every=1) > 60
+    engine.close()
