@@ -17,7 +17,7 @@ __all__ = ["Browser"]
 
 
 class Browser:
-    """A window."""
+    """A program with one window at a time: `begin` opens one that has nothing of the one before, `end` closes it."""
 
     _SWITCHES = (
         "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -39,11 +39,19 @@ class Browser:
         os.close(to_browser), os.close(from_browser)
         self._buffer = b""
         self._numbers = itertools.count(1)
+        self.begin()
+
+    def begin(self) -> None:
         self.refused: list[str] = []
-        target = self._call("Target.createTarget", url="about:blank")["targetId"]  # the first one may not be whole yet
+        self._context = self._call("Target.createBrowserContext")["browserContextId"]
+        window = {"url": "about:blank", "browserContextId": self._context}
+        target = self._call("Target.createTarget", **window)["targetId"]  # the first one may not be whole yet
         self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log"):
             self.call(f"{domain}.enable")
+
+    def end(self) -> None:
+        self._call("Target.disposeBrowserContext", browserContextId=self._context)
 
     def close(self) -> None:
         self._process.terminate()

@@ -210,15 +210,19 @@ def serving_fixture() -> Any:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> str:
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("chromium is not installed (Debian package chromium)")
-    return program
+    running = Browser(program, tmp_path_factory.mktemp("profile"))
+    running.end()
+    yield running
+    running.close()
 
 
 @pytest.fixture
-def browser(chromium: str, tmp_path: Path) -> Iterator[Browser]:
-    running = Browser(chromium, tmp_path / "profile")
-    yield running
-    running.close()
+def browser(chromium: Browser) -> Iterator[Browser]:
+    """A window that no other test had."""
+    chromium.begin()
+    yield chromium
+    chromium.end()

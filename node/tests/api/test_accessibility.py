@@ -13,7 +13,6 @@ from gchain_node.client import Client
 from node.tests import axe
 from node.tests.api.test_openapi import propose
 from node.tests.api.test_reports import DIGEST, RAW, anchor
-from node.tests.browser import Browser
 
 pytestmark = pytest.mark.browser
 
@@ -39,22 +38,6 @@ _TIMES: Final = """(() => {
 def measure(browser: Any, what: str) -> Any:
     """What the function of `accessibility.js` says of the page that is open."""
     return browser.evaluate(f"({_MEASURE}).{what}()")
-
-
-@pytest.fixture(scope="module")
-def window(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    running = Browser(chromium, tmp_path_factory.mktemp("profile"))
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def browser(window: Browser) -> Browser:
-    """The one window of these tests, as if it were new: no page, no colours asked for, the pointer in its corner."""
-    window.open("about:blank", 1280)
-    window.prefer("")
-    window.call("Input.dispatchMouseEvent", type="mouseMoved", x=0, y=0)
-    return window
 
 
 @pytest.fixture(scope="module")
