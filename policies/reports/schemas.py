@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
 
 from policies.errors import ReportError
 
@@ -34,7 +35,12 @@ def check_member(document: Any, what: str) -> None:
 
 
 def _check(document: Any, name: str, what: str) -> None:
-    try:
-        jsonschema.validate(document, schema(name), cls=jsonschema.Draft202012Validator)
-    except jsonschema.ValidationError as error:
-        raise ReportError(f"{what}: not a {name}: {error.json_path}: {error.message[:200]}") from None
+    error = best_match(_validator(name).iter_errors(document))
+    if error is not None:
+        raise ReportError(f"{what}: not a {name}: {error.json_path}: {error.message[:200]}")
+
+
+@cache
+def _validator(name: str) -> Draft202012Validator:
+    Draft202012Validator.check_schema(schema(name))
+    return Draft202012Validator(schema(name))

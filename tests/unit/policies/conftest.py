@@ -59,7 +59,7 @@ def officers(agreed: dict[str, Any]) -> Officers:
     return Officers.of_genesis(agreed)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_report(zone: ZonePolicy) -> Callable[..., dict[str, Any]]:
     """A member report in which every rule passes at every deciding stage, but for the case findings given."""
 

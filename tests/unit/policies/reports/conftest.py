@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import threading
 import time
@@ -29,8 +30,8 @@ Envelopes = dict[str, dict[str, Any]]
 _SEEN = "sha256:" + "2" * 64
 
 
-@pytest.fixture
-def mixed(
+@pytest.fixture(scope="session")
+def _mixed(
     make_report: Callable[..., dict[str, Any]], members: dict[str, DevelopmentMember], leak: Finding, officers: Officers
 ) -> Envelopes:
     """Signed member reports: health leaks, customs has a waived failure, treasury does not know."""
@@ -49,9 +50,21 @@ def mixed(
     return {name: sign(reports[name], members[name].keys["officer"]) for name in NAMES}
 
 
+@pytest.fixture(scope="session")
+def _report(_mixed: Envelopes, agreed: dict[str, Any]) -> dict[str, Any]:
+    return merge(_mixed, agreed)
+
+
 @pytest.fixture
-def report(mixed: Envelopes, agreed: dict[str, Any]) -> dict[str, Any]:
-    return merge(mixed, agreed)
+def mixed(_mixed: Envelopes) -> Envelopes:
+    """A copy of its own for a test that changes it."""
+    return copy.deepcopy(_mixed)
+
+
+@pytest.fixture
+def report(_report: dict[str, Any]) -> dict[str, Any]:
+    """What the reports of `mixed` merge into, a copy of its own."""
+    return copy.deepcopy(_report)
 
 
 @pytest.fixture
