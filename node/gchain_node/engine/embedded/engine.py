@@ -1,8 +1,9 @@
 """One process that proposes, signs and commits blocks: `gchain_node.engine.interface.Engine` without a network.
 
-A block is made as soon as transactions wait, and an empty one after a block that changed something, because results and
-app hash stand in the next header. Order of a height: compute, write the block with its commit and results, commit the
-state. A process killed in between finds the block one height above the state at the next start, and delivers it again.
+A block is made as soon as transactions wait (under load, after a rest in which they gather: `gathering.py`), and an
+empty one after a block that changed something, because results and app hash stand in the next header. Order of a
+height: compute, write the block with its commit and results, commit the state. A process killed in between finds the
+block one height above the state at the next start, and delivers it again.
 
 Where it differs from CometBFT: proposers take turns by height instead of by priority, and there is no evidence.
 """
@@ -24,6 +25,7 @@ from gchain_node import __version__
 from gchain_node.app import APP_VERSION, VALIDATOR_CHANGES, App
 from gchain_node.engine.embedded.assembly import Chain, block_id, consensus_hash, make_commit, result_rows
 from gchain_node.engine.embedded.blocks import BlockStore, StoredBlock
+from gchain_node.engine.embedded.gathering import gather
 from gchain_node.engine.embedded.mempool import Mempool
 from gchain_node.engine.interface import CommittedBlock, CommittedTx, Network, OnBlock
 from gchain_node.engine.interface import Validator as NetworkValidator
@@ -65,7 +67,8 @@ class EmbeddedEngine:
         self._blocks = BlockStore(blocks)
         self._mempool = Mempool(app)
         self._wake = threading.Condition()
-        self._closing = False
+        self._idle = False
+        self._closing = threading.Event()
         self._failure: BaseException | None = None
         self._thread: threading.Thread | None = None
         self._max_bytes = int(genesis["consensus_params"]["block"]["max_bytes"]) - 64 * 1024  # header and commit
@@ -86,7 +89,7 @@ class EmbeddedEngine:
     def close(self) -> None:
         """Stop after the block at hand."""
         with self._wake:
-            self._closing = True
+            self._closing.set()
             self._wake.notify_all()
         if self._thread is not None:
             self._thread.join()
@@ -96,7 +99,7 @@ class EmbeddedEngine:
         if self._failure is not None:
             raise EngineError(f"the engine stopped: {self._failure}") from self._failure
         result = self._mempool.add(raw)
-        if result.ok:
+        if result.ok and self._idle:
             with self._wake:
                 self._wake.notify_all()
         return result
@@ -155,14 +158,26 @@ class EmbeddedEngine:
         """Whether something waits, or the last block's results and app hash are in no header yet."""
         return bool(len(self._mempool) or not self._chain.height or self._unsettled)
 
+    def _await_work(self) -> None:
+        """Return when a block is due, or none shall be made any more.
+
+        `broadcast` looks at `_idle` after its transaction is in the mempool, and here the mempool is looked at after
+        `_idle` is set: one of both sees the other.
+        """
+        with self._wake:
+            self._idle = True
+            self._wake.wait_for(lambda: self._closing.is_set() or self._due())
+            self._idle = False
+
     def _run(self) -> None:
         try:
             while True:
-                with self._wake:
-                    self._wake.wait_for(lambda: self._closing or self._due())
-                    if self._closing:
-                        return
+                self._await_work()
+                if self._closing.is_set():
+                    return
+                started = time.monotonic()
                 self.make_block()
+                gather(self._mempool.__len__, time.monotonic() - started, self._closing)
         except Exception as error:
             _log.exception("the embedded engine stopped at height %d", self._chain.height)
             self._failure = error
