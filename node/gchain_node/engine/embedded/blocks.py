@@ -12,6 +12,7 @@ from typing import Any
 
 import cbor2
 
+from gchain_node.engine.embedded.index import SCHEMA, TransactionIndex
 from gchain_node.errors import StateError
 from gchain_node.messages import TxResult
 from gchain_node.proof.block import Commit, Header, ValidatorSet
@@ -23,22 +24,17 @@ from gchain_node.proof.rpc_json import (
     validators_from_json,
     validators_to_json,
 )
-from gchain_node.tx import tx_hash
 
 __all__ = ["BlockStore", "StoredBlock"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS block (height INTEGER PRIMARY KEY, header TEXT NOT NULL, seen TEXT NOT NULL,
     last TEXT NOT NULL, txs BLOB NOT NULL, results BLOB NOT NULL, app_hash BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS tx (hash BLOB PRIMARY KEY, height INTEGER NOT NULL, idx INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS validators (height INTEGER PRIMARY KEY, data TEXT NOT NULL);
 """
-# As `gchain_node.store` has them. The index of transactions changes pages all over, in every block the same ones: with
-# the log as it is by default every few blocks would write them back, each time with two more syncs.
-_PRAGMAS = (
-    "synchronous=EXTRA", "journal_mode=WAL", "wal_autocheckpoint=16384", "cache_size=-32768",
-    "locking_mode=EXCLUSIVE",
-)  # fmt: skip
+# The log stays at SQLite's default of 4 MiB: a sync costs about twice as much while the log's file grows as where it
+# overwrites what was there, and blocks alone have no pages in common that a larger log would write back less often.
+_PRAGMAS = ("synchronous=EXTRA", "journal_mode=WAL", "cache_size=-16384", "locking_mode=EXCLUSIVE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +61,8 @@ class BlockStore:
             )
             for pragma in _PRAGMAS:
                 self._connection.execute(f"PRAGMA {pragma}")
-            self._connection.executescript(_SCHEMA)
+            self._connection.executescript(_SCHEMA + SCHEMA)
+            self._index = TransactionIndex(self._connection)
         except sqlite3.Error as error:
             raise StateError(f"{path}: the block store cannot be opened: {error}") from error
 
@@ -93,12 +90,13 @@ class BlockStore:
             cbor2.dumps(results),
             block.app_hash,
         )
-        index = [(tx_hash(raw), height, number) for number, raw in enumerate(block.txs)]
         with self._lock:
+            indexing = self._index.is_due
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
                 self._connection.execute("INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-                self._connection.executemany("INSERT OR IGNORE INTO tx VALUES (?, ?, ?)", index)
+                if indexing:
+                    self._index.write(height - 1)
                 if next_validators is not None:
                     self._put_validators(height + 2, next_validators)
                 self._connection.execute("COMMIT")
@@ -106,6 +104,9 @@ class BlockStore:
                 with suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")
                 raise StateError(f"{self._path}: block {height} was not written: {error}") from error
+            if indexing:
+                self._index.written()
+            self._index.add(height, block.txs)
 
     def start(self, initial_height: int, validators: ValidatorSet) -> None:
         with self._lock:
@@ -131,8 +132,11 @@ class BlockStore:
 
     def locate(self, name: bytes) -> tuple[int, int] | None:
         """Height and index of a transaction."""
-        rows = self._all("SELECT height, idx FROM tx WHERE hash = ?", name)
-        return (rows[0][0], rows[0][1]) if rows else None
+        with self._lock:
+            try:
+                return self._index.locate(name)
+            except sqlite3.Error as error:
+                raise StateError(f"{self._path}: {error}") from error
 
     def validators(self, height: int) -> ValidatorSet:
         """The set of a height. Raises `StateError` below the first."""

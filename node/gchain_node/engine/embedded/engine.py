@@ -70,7 +70,7 @@ class EmbeddedEngine:
         self._idle = False
         self._closing = threading.Event()
         self._failure: BaseException | None = None
-        self._thread: threading.Thread | None = None
+        self._maker: threading.Thread | None = None
         self._max_bytes = int(genesis["consensus_params"]["block"]["max_bytes"]) - 64 * 1024  # header and commit
         self._chain = self._recover()
         last = self._blocks.block(self._chain.height)
@@ -83,16 +83,16 @@ class EmbeddedEngine:
 
     def start(self) -> None:
         """Make blocks on a thread of the engine until `close`."""
-        self._thread = threading.Thread(target=self._run, name="embedded-engine", daemon=True)
-        self._thread.start()
+        self._maker = threading.Thread(target=self._run, name="embedded-engine", daemon=True)
+        self._maker.start()
 
     def close(self) -> None:
         """Stop after the block at hand."""
         with self._wake:
             self._closing.set()
             self._wake.notify_all()
-        if self._thread is not None:
-            self._thread.join()
+        if self._maker is not None:
+            self._maker.join()
         self._blocks.close()
 
     def broadcast(self, raw: bytes) -> TxResult:
