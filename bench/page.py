@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from statistics import median
 from typing import Any
 
 from bench.chart import Line, line_chart
@@ -124,6 +125,20 @@ def _embedded(found: dict[str, Any]) -> str:
 block is two synced writes. Signing is not counted.
 
 {_table(["what", "transactions /s", "p50 ms", "p95 ms", "p99 ms"], rows)}"""
+
+
+def _dev(found: dict[str, Any]) -> str:
+    names = {
+        "first": "`gchain-node dev`, the first time: keys, genesis and go-live are made",
+        "again": "`gchain-node dev`, later",
+        "built_in": "CometBFT with its built-in app, one node: `init`, `node`, first block",
+    }
+    rows = [[text, *(f"{pick(found[name]):.2f}" for pick in (median, max))] for name, text in names.items()]
+    return f"""## Starting a development ledger
+
+From the command to an API that says that it is ready; {len(found["first"])} rounds. The target is under 2 s.
+
+{_table(["what", "median s", "slowest s"], rows)}"""
 
 
 def _state(found: dict[str, Any]) -> str:
@@ -280,6 +295,7 @@ Policies: the state of a member's stack, its resources repeated under other name
 _SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "ledger": _ledger,
     "embedded": _embedded,
+    "dev": _dev,
     "state": _state,
     "receipts": _receipts,
     "signer": _signer,

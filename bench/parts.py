@@ -10,7 +10,7 @@ from statistics import quantiles
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench import embedded, gate, growth, knee, ledger, policy, receipts, rules, sandbox, signer, state
+from bench import dev, embedded, gate, growth, knee, ledger, policy, receipts, rules, sandbox, signer, state
 from gchain.environment import load
 from gchain.sandbox.sandbox import Sandbox
 
@@ -63,6 +63,10 @@ def _embedded(_: Options) -> Figures:
     figures = asdict(found)
     del figures["latencies"]
     return figures | {"p50": 1000 * cuts[49], "p95": 1000 * cuts[94], "p99": 1000 * cuts[98]}
+
+
+def _dev(_: Options) -> Figures:
+    return dict(dev.measure())
 
 
 def _state(options: Options) -> Figures:
@@ -125,6 +129,7 @@ def _gate(options: Options) -> Figures:
 PARTS: dict[str, Callable[[Options], Figures]] = {
     "ledger": _ledger,
     "embedded": _embedded,
+    "dev": _dev,
     "state": _state,
     "receipts": _receipts,
     "signer": _signer,

@@ -28,6 +28,7 @@ CUTS = {"p50_ms": 0.5, "p99_ms": 1.5}
 FIGURES: dict[str, dict[str, Any]] = {
     "ledger": {"seconds": 10.0, "size": 292, "ours": SIDE, "theirs": SIDE | {"best": 620.0}, "mixed": SIDE},
     "embedded": {"transactions": 10, "blocks": 2, "rate": 3000.0, "sqlite_rate": 9000.0, "p50": 1, "p95": 2, "p99": 3},
+    "dev": {"first": [0.8, 0.9], "again": [0.7, 0.8], "built_in": [1.5, 2.0]},
     "state": {"rows": [ROW, ROW | {"keys": 1_000_000}]},
     "receipts": {"p50": 0.8, "p95": 0.9, "p99": 1.0, "bytes": 4000, "signature": 0.1},
     "signer": {
