@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from policies.errors import SourceError
 from policies.graph import Resource
 from policies.sources.aws.account import Account
+from policies.sources.aws.listing import Listing
 
 __all__ = ["COLLECTORS"]
 
@@ -63,17 +64,6 @@ def internet_gateways(account: Account, region: str, skip: set[str]) -> Iterator
         )
 
 
-def nat_gateways(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    for gateway in account.pages("ec2", region, "describe_nat_gateways", "NatGateways"):
-        if gateway["State?"] not in _GONE:
-            yield account.resource(
-                "aws:ec2/natGateway:NatGateway",
-                gateway["NatGatewayId"],
-                region,
-                {"vpcId": gateway["VpcId?"], "connectivityType": gateway["ConnectivityType?"]},
-            )
-
-
 def egress_only_gateways(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
     operation, key = "describe_egress_only_internet_gateways", "EgressOnlyInternetGateways"
     for gateway in account.pages("ec2", region, operation, key):
@@ -86,23 +76,28 @@ def egress_only_gateways(account: Account, region: str, skip: set[str]) -> Itera
         )
 
 
-def carrier_gateways(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
-    for gateway in account.pages("ec2", region, "describe_carrier_gateways", "CarrierGateways"):
-        yield account.resource(
-            "aws:ec2/carrierGateway:CarrierGateway",
-            gateway["CarrierGatewayId"],
-            region,
-            {"vpcId": gateway["VpcId?"]},
-        )
-
-
 COLLECTORS = {
     ("aws:ec2/route:Route",): routes,
     (
         "aws:ec2/internetGateway:InternetGateway",
         "aws:ec2/internetGatewayAttachment:InternetGatewayAttachment",
     ): internet_gateways,
-    ("aws:ec2/natGateway:NatGateway",): nat_gateways,
+    ("aws:ec2/natGateway:NatGateway",): Listing(
+        "aws:ec2/natGateway:NatGateway",
+        "ec2",
+        "describe_nat_gateways",
+        "NatGateways",
+        "NatGatewayId",
+        {"vpcId": "VpcId?", "connectivityType": "ConnectivityType?"},
+        only=lambda gateway: gateway["State?"] not in _GONE,
+    ),
     ("aws:ec2/egressOnlyInternetGateway:EgressOnlyInternetGateway",): egress_only_gateways,
-    ("aws:ec2/carrierGateway:CarrierGateway",): carrier_gateways,
+    ("aws:ec2/carrierGateway:CarrierGateway",): Listing(
+        "aws:ec2/carrierGateway:CarrierGateway",
+        "ec2",
+        "describe_carrier_gateways",
+        "CarrierGateways",
+        "CarrierGatewayId",
+        {"vpcId": "VpcId?"},
+    ),
 }
