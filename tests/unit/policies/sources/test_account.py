@@ -9,7 +9,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
-import boto3
 import pytest
 
 from policies.engine import evaluate
@@ -22,6 +21,7 @@ from policies.sources.aws import network
 from policies.sources.aws.account import Account, error_code
 from policies.sources.aws.listing import Listing
 from policies.sources.aws.paging import LEFT_OUT
+from tests.local_cloud import new_session
 from tests.unit.policies.rule_cases import NOW, zone
 
 DESTINATIONS = Listing(
@@ -61,7 +61,7 @@ def answering(*answers: tuple[int, Any]) -> Iterator[tuple[Account, list[Any]]]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     Thread(target=server.serve_forever, daemon=True).start()
     try:
-        session = boto3.Session("k", "s", region_name="eu-central-1")
+        session = new_session("k", "s")
         yield Account(session, f"http://127.0.0.1:{server.server_port}"), asked
     finally:
         server.shutdown()
@@ -192,7 +192,7 @@ def test_an_answer_that_is_read_as_one_may_not_go_on() -> None:
 
 @pytest.mark.parametrize(("service", "operation", "key"), LEFT_OUT)
 def test_a_list_that_may_be_left_out_is_one_of_the_operation(service: str, operation: str, key: str) -> None:
-    client = Account(boto3.Session("k", "s", region_name="eu-central-1")).client(service, "eu-central-1")
+    client = Account(new_session("k", "s")).client(service, "eu-central-1")
     shape = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation]).output_shape
     for name in key.split("."):
         shape = shape.members[name]
@@ -219,7 +219,7 @@ def test_what_was_read_before_a_page_failed_is_judged_and_the_rest_stays_unknown
 
 
 def test_an_endpoint_that_is_not_there_is_named() -> None:
-    account = Account(boto3.Session("k", "s", region_name="eu-central-1"), "http://127.0.0.1:9")
+    account = Account(new_session("k", "s"), "http://127.0.0.1:9")
     client = account.client("logs", "eu-central-1")
     with pytest.raises(Exception) as caught:  # noqa: PT011 (the class is the SDK's own)
         client.describe_destinations()

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
 import grpc
 import pytest
 from botocore.config import Config
 from pulumi.runtime.proto import provider_pb2_grpc
 
 from gchain.sandbox.provider.server import listen
-from tests.local_cloud import running_cloud
+from tests.local_cloud import new_session, running_cloud
 
 from .engine import Engine
 
@@ -31,7 +30,7 @@ class LocalCloud:
 
     def client(self, service: str, region: str = REGION) -> Any:
         """A way into the cloud behind the provider's back."""
-        session: Any = boto3.Session(self.access_key, self.secret_key, region_name=region)
+        session: Any = new_session(self.access_key, self.secret_key, region)
         return session.client(service, endpoint_url=self.url, config=Config(s3={"addressing_style": "path"}))
 
     def configuration(self) -> dict[str, object]:
