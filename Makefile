@@ -6,6 +6,8 @@ BIN := .venv/bin
 LANES := --numprocesses 2 --no-loadscope-reorder
 export GCHAIN_CACHE ?= /var/cache/gchain
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Both lanes read what is compiled once; some containers set this, and then every process of the tests compiles anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help sandbox down status test test-quick soak test-next lint format bench docs clean requirements kit dev
 

@@ -20,16 +20,22 @@ settings.load_profile("ci" if os.environ.get("CI") else "kit")
 os.environ["PATH"] = os.pathsep.join([str(_ROOT / ".venv" / "bin"), os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 
+_ENGINES = ("node/tests/engine/", "node/tests/network/", "node/tests/signer/")
+
+
 class _Lanes(LoadScopeScheduling):
-    """What `make test` runs side by side, each part in its order: what needs the sandbox's hosts waits much and
-    computes little; what shares ports stays together; the rules and their sources, half of all tests, go to who is
-    free first.
+    """What `make test` and `make test-quick` run side by side, each part in its order, the next part for who is free
+    first: what needs the sandbox's hosts waits much and computes little; tests that start engines choose ports from one
+    range and stay together; each other directory, `tests/unit/policies` or `node/tests/api`, has its own servers, files
+    and browser.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         if nodeid.startswith("tests/sandbox/"):
             return "hosts"
-        return "rules" if nodeid.startswith("tests/unit/policies/") else "machine"
+        if nodeid.startswith(_ENGINES):
+            return "engines"
+        return "/".join(nodeid.partition("::")[0].split("/")[:3])
 
 
 @pytest.hookimpl(optionalhook=True)  # unknown to a run with `-p no:xdist`
