@@ -115,6 +115,7 @@ def test_a_refused_transaction_ends_with_its_code_named(ledger: str, tmp_path: P
     assert "UNKNOWN_ACTION" in done.stdout
 
 
+@pytest.mark.slow
 def test_blocks_members_and_proposals_are_read_and_voted_on_from_the_command_line(ledger: str, tmp_path: Path) -> None:
     # The first address is nobody's: every command goes on to the second.
     environment = {"GCHAIN_NODE_URL": f"http://127.0.0.1:9 {ledger}", "GCHAIN_DEVELOPMENT_KEYS": "1"}

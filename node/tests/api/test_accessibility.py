@@ -34,6 +34,13 @@ _TIMES: Final = """(() => {
 })()"""
 """The texts of the times in which a date or a time of day takes more than one line, and how many times there are."""
 
+_VIEWS: Final = (("light", 1280), ("dark", 390))
+
+
+def _again(*values: Any) -> Any:
+    """Every page once more, at another width or in other colours: for `make test`."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
 
 def measure(browser: Any, what: str) -> Any:
     """What the function of `accessibility.js` says of the page that is open."""
@@ -68,8 +75,7 @@ def _pages(served: Any) -> list[str]:
     return [f"{served.status.base_url}{path}" for path in lists + own]
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize(("colours", "width"), [*_VIEWS, _again("light", 390), _again("dark", 1280)])
 def test_every_text_and_part_of_a_control_has_enough_contrast(
     pages: list[str], browser: Any, colours: str, width: int
 ) -> None:
@@ -82,7 +88,7 @@ def test_every_text_and_part_of_a_control_has_enough_contrast(
         assert [pair for pair in found if pair["ratio"] < pair["needed"]] == [], page
 
 
-@pytest.mark.parametrize(("colours", "width"), [("light", 1280), ("dark", 390)])
+@pytest.mark.parametrize(("colours", "width"), [("light", 1280), _again("dark", 390)])
 def test_axe_objects_to_no_page(pages: list[str], browser: Any, colours: str, width: int) -> None:
     browser.prefer(colours)
     for page in pages:
@@ -96,7 +102,7 @@ def test_axe_would_object(pages: list[str], browser: Any) -> None:
     assert [sentence for sentence in axe.objections(browser) if sentence.startswith("label: #")]
 
 
-@pytest.mark.parametrize("width", [1280, 390, 320])
+@pytest.mark.parametrize("width", [_again(1280), _again(390), 320])
 def test_no_date_or_time_of_day_is_broken_over_two_lines(pages: list[str], browser: Any, width: int) -> None:
     shown = 0
     for page in pages:
@@ -128,7 +134,7 @@ def test_a_text_with_too_little_contrast_is_found(pages: list[str], browser: Any
     assert [pair for pair in measure(browser, "contrast") if pair["ratio"] < pair["needed"]]
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("colours", ["light", _again("dark")])
 def test_the_keyboard_reaches_every_control_in_order_and_shows_where_it_is(
     pages: list[str], browser: Any, colours: str
 ) -> None:
