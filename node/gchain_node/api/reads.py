@@ -145,6 +145,8 @@ class Reads:
 
     def _must_be_kept(self, height: int) -> None:
         """Refuse what can never be answered here: a block that is committed and that neither engine nor archive has."""
+        if height < 1:
+            raise Refusal(404, "there is no block 0: a ledger's blocks are numbered from 1 or above")
         if height < self._view.app.info().last_block_height:
             message = f"block {height} is not kept by this node: ask one that has the whole ledger"
             raise Refusal(410, message, code=Code.BLOCK_NOT_KEPT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import string
 from typing import Any
 from urllib.parse import quote
@@ -32,6 +33,21 @@ def check(answer: Any) -> None:
 @given(body=st.binary(max_size=400), params=st.dictionaries(st.sampled_from(["timeout", "x"]), st.text(max_size=20)))
 def test_no_body_breaks_the_submission(served: Any, body: bytes, params: dict[str, str]) -> None:
     check(served.submit(body, **params))
+
+
+NOTES = st.sampled_from(["gchain/gchain-dev\n1\n", "\n\n", "— dev ", "AAAA\n", "\u2014", "9" * 40, "gchain-dev"])
+
+
+@QUICK
+@given(body=st.binary(max_size=300) | st.lists(NOTES, max_size=8).map(lambda parts: "".join(parts).encode()))
+def test_no_body_breaks_what_else_can_be_handed_in(served: Any, body: bytes) -> None:
+    """Checkpoints and reports: bytes of strangers are refused, and leave nothing behind."""
+    for method, path in (("POST", "/v1/log/cosigned"), ("PUT", f"/v1/reports/{hashlib.sha256(body).hexdigest()}")):
+        answer = served.api.request(method, path, content=body, headers={"Content-Type": "application/octet-stream"})
+        check(answer)
+        assert 400 <= answer.status_code < 500
+    assert served.api.get("/v1/log/cosigned").status_code == 404
+    assert served.api.get(f"/v1/reports/{hashlib.sha256(body).hexdigest()}").status_code == 404
 
 
 @QUICK

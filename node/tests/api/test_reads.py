@@ -63,6 +63,8 @@ def test_a_transaction_is_found_by_its_hash(served: Any) -> None:
         ("/v1/tx/" + "0" * 64, 404),
         ("/v1/tx/xyz", 400),
         ("/v1/receipts/" + "0" * 64, 404),
+        ("/v1/blocks/0", 404),
+        ("/v1/headers/0", 404),
         ("/v1/blocks/99999", 404),
         ("/v1/headers/99999", 404),
         ("/v1/query/weather", 404),
