@@ -123,8 +123,15 @@ def _consensus_params(key_type: str) -> dict[str, Any]:
 
 
 def digest(document: Mapping[str, Any]) -> str:
-    """`sha256:` over RFC 8785 of the whole document."""
-    return "sha256:" + hashlib.sha256(rfc8785.dumps(dict(document))).hexdigest()
+    """`sha256:` over RFC 8785 of the whole document. Raises `GenesisError` for numbers that have no such form."""
+    return _digest("genesis", dict(document))
+
+
+def _digest(what: str, value: Any) -> str:
+    try:
+        return "sha256:" + hashlib.sha256(rfc8785.dumps(value)).hexdigest()
+    except rfc8785.CanonicalizationError as error:
+        raise GenesisError(f"{what} has no canonical form: {error}") from error
 
 
 def check(document: Mapping[str, Any]) -> None:
@@ -242,7 +249,9 @@ def _check_app_state(app_state: Any, chain_id: str) -> None:
 def _check_rules(rules: Any) -> None:
     if not isinstance(rules, dict) or set(rules) != {"digest", "enforced"} or not rules["enforced"]:
         raise GenesisError("the rules of genesis must be {digest, enforced}, with at least one rule enforced")
-    found = "sha256:" + hashlib.sha256(rfc8785.dumps(rules["enforced"])).hexdigest()
+    if not isinstance(rules["enforced"], list) or not all(isinstance(rule, dict) for rule in rules["enforced"]):
+        raise GenesisError("the enforced rules of genesis must be a list of {id, severity, stages}")
+    found = _digest("the rule set", rules["enforced"])
     if found != rules["digest"]:
         raise GenesisError(f"the rule set's digest is {rules['digest']}, its rules make {found}")
     names = [rule.get("id") for rule in rules["enforced"]]

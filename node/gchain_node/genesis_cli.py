@@ -82,10 +82,14 @@ def write_trust(document: _Document, out: Annotated[Path, typer.Option(help="Whe
     print(f"trust in {anchor.chain_id}, genesis {anchor.genesis_digest}, written to {out}")
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path) -> dict[str, Any]:
+    """The object in a JSON file. Raises `ConfigurationError`."""
     try:
-        return json.loads(path.read_bytes())
+        found = json.loads(path.read_bytes())
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{path}: not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise ConfigurationError(f"{path}: a JSON object expected, {str(found)[:40]} found")
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +13,9 @@ import rfc8785
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gchain_node import genesis
+from gchain_node import genesis, genesis_cli
 from gchain_node.development import DevelopmentConsortium
-from gchain_node.errors import GenesisError
+from gchain_node.errors import ConfigurationError, GenesisError
 from gchain_node.keys.file_key import FileKey
 
 RULES = [{"id": "LED-001", "severity": "critical", "stages": ["node"]}]
@@ -177,3 +178,38 @@ def test_both_kinds_of_validator_key_make_a_genesis(
     documents = [sign_again(member, key_validator=fresh()) for member in consortium.members]
     document = genesis.build(documents, changed(validator_key_type=kind), rules())
     assert document["consensus_params"]["validator"]["pub_key_types"] == [kind]
+
+
+JUNK = ["7", "null", "[]", "[" * 100_000, "{", '"x"', '{"a": 1e999}', '{"a": 123456789012345678901}', "{}"]
+
+
+@pytest.mark.parametrize("text", JUNK, ids=lambda text: text[:20])
+def test_a_file_that_is_no_genesis_is_refused_in_a_sentence(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "genesis.json"
+    path.write_text(text)
+    commands: list[Callable[[], None]] = [
+        lambda: genesis_cli.check(path),
+        lambda: genesis_cli.build(path, path, tmp_path / "out", [path]),
+        lambda: genesis_cli.write_trust(path, tmp_path / "out"),
+    ]
+    for command in commands if text == "{}" else [*commands, lambda: genesis_cli.digest(path)]:
+        with pytest.raises((ConfigurationError, GenesisError)):
+            command()
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), 2**64])
+def test_rules_with_a_number_that_has_no_canonical_form_are_refused(
+    contributions: list[dict[str, Any]], number: float
+) -> None:
+    enforced = [RULES[0] | {"weight": number}]
+    with pytest.raises(GenesisError):
+        genesis.build(contributions, SETTINGS, {"digest": "sha256:" + "0" * 64, "enforced": enforced})
+
+
+@pytest.mark.parametrize("enforced", [7, "LED-001", {"id": "LED-001"}, [7], [None], [["id"]]], ids=repr)
+def test_rules_of_another_shape_are_refused_though_their_digest_is_right(
+    contributions: list[dict[str, Any]], enforced: Any
+) -> None:
+    with pytest.raises(GenesisError, match="must be a list"):
+        genesis.build(contributions, SETTINGS, rules(enforced))
