@@ -11,9 +11,13 @@ import itertools
 import os
 import secrets
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from bench.catchup import CatchUp, catch_up
 from bench.load import LoadResult, run_load
@@ -21,7 +25,7 @@ from bench.loopback import run_ledger
 from bench.network import Testnet, run_testnet
 from bench.workload import Workload
 
-__all__ = ["RATES", "Side", "built_in", "ledger"]
+__all__ = ["RATES", "Side", "built_in", "ledger", "signature_cost"]
 
 RATES = (200.0, 400.0, 600.0, 800.0, 1_000.0, 1_200.0, 1_600.0, 2_000.0)
 _GIVES_UP = 0.6  # of the best rate so far: past the knee, more load says nothing
@@ -29,7 +33,9 @@ _GIVES_UP = 0.6  # of the best rate so far: past the knee, more load says nothin
 
 @dataclass(frozen=True)
 class Side:
-    """What one side did: a result a rate, processor microseconds a transaction at the best rate, and its catch-up."""
+    """What one side did: a result a rate, processor microseconds a transaction at the best rate (`app`, `engine`: all
+    four together; `load`: the program that offers), and its catch-up.
+    """
 
     loads: list[LoadResult]
     cpu: dict[str, float]
@@ -75,9 +81,10 @@ def _measure(
     for rate in rates:
         transactions = take(int(rate * seconds))
         size = len(transactions[-1])
-        before = _processor(network)
+        before = _processor(network) | {"load": time.process_time()}
         result = _offer(network, iter(transactions), rate, seconds)
-        after, count = _processor(network), max(1, len(result.latencies))
+        after = _processor(network) | {"load": time.process_time()}
+        count = max(1, len(result.latencies))
         best = max((load.committed_rate for load in loads), default=0.0)
         loads.append(result)
         print(f"  offered {rate:.0f}/s, committed {result.committed_rate:.0f}/s", flush=True)
@@ -86,6 +93,18 @@ def _measure(
         elif result.committed_rate < _GIVES_UP * best or result.committed_rate < rate / 3:
             break
     return Side(loads, cpu, join(), size)
+
+
+def signature_cost(count: int = 3_000) -> float:
+    """Processor microseconds of one P-256 verification, alone."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    message = secrets.token_bytes(300)
+    signature = key.sign(message, ec.ECDSA(hashes.SHA256()))
+    public_key = key.public_key()
+    started = time.process_time()
+    for _ in range(count):
+        public_key.verify(signature, message, ec.ECDSA(hashes.SHA256()))
+    return 1e6 * (time.process_time() - started) / count
 
 
 def _offer(network: Testnet, transactions: Iterator[bytes], rate: float, seconds: float) -> LoadResult:

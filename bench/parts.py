@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -38,9 +39,8 @@ def _ledger(_: Options) -> Figures:
     theirs = knee.built_in(knee.RATES, _SECONDS, ours.size)
     print(" the mix of a government's business", flush=True)
     mixed = knee.ledger(_MIXED_RATES, _SECONDS, mixed=True)
-    return {"seconds": _SECONDS, "size": ours.size} | {
-        name: _side(side) for name, side in (("ours", ours), ("theirs", theirs), ("mixed", mixed))
-    }
+    about = {"seconds": _SECONDS, "size": ours.size, "signature": knee.signature_cost(), "cores": os.cpu_count()}
+    return about | {name: _side(side) for name, side in (("ours", ours), ("theirs", theirs), ("mixed", mixed))}
 
 
 def _side(side: knee.Side) -> Figures:

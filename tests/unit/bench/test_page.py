@@ -17,7 +17,7 @@ LOAD = {"offered": 200.0, "committed": 199.0, "p50": 0.5, "p95": 0.8, "p99": 0.9
 SIDE = {
     "loads": [LOAD, LOAD | {"offered": 400.0, "committed": 310.0}],
     "best": 310.0,
-    "cpu": {"app": 1000.0, "engine": 900.0},
+    "cpu": {"app": 1000.0, "engine": 900.0, "load": 100.0},
     "catch_up": {"blocks": 40, "transactions": 4000, "seconds": 2.0},
 }
 ROW = {
@@ -26,7 +26,15 @@ ROW = {
 }  # fmt: skip
 CUTS = {"p50_ms": 0.5, "p99_ms": 1.5}
 FIGURES: dict[str, dict[str, Any]] = {
-    "ledger": {"seconds": 10.0, "size": 292, "ours": SIDE, "theirs": SIDE | {"best": 620.0}, "mixed": SIDE},
+    "ledger": {
+        "seconds": 10.0,
+        "size": 292,
+        "signature": 80.0,
+        "cores": 2,
+        "ours": SIDE,
+        "theirs": SIDE | {"best": 620.0},
+        "mixed": SIDE,
+    },
     "embedded": {"transactions": 10, "blocks": 2, "rate": 3000.0, "sqlite_rate": 9000.0, "p50": 1, "p95": 2, "p99": 3},
     "dev": {"first": [0.8, 0.9], "again": [0.7, 0.8], "built_in": [1.5, 2.0]},
     "state": {"rows": [ROW, ROW | {"keys": 1_000_000}]},
