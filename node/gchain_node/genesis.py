@@ -92,7 +92,7 @@ def build(contributions: Iterable[Mapping[str, Any]], settings: Settings, rules:
             "environment": settings.environment,
             "zone_digest": settings.zone_digest,
             "thresholds": _thresholds(settings),
-            "rules": {"digest": rules["digest"], "enforced": list(rules["enforced"])},
+            "rules": {name: rules.get(name) for name in ("digest", "enforced")},
             "contributions": ordered,
         },
     }
