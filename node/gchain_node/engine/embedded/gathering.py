@@ -21,7 +21,7 @@ __all__ = ["ENOUGH", "LONGEST", "gather"]
 
 LONGEST: Final = 0.05  # seconds
 ENOUGH: Final = 128  # transactions: a block's fixed costs are then below a tenth of its own
-_LOOKS: Final = 4  # at what waits, in a whole rest
+_LOOKS: Final = 8  # at what waits, in a whole rest
 
 
 def gather(waiting: Callable[[], int], taken: float, stop: threading.Event) -> None:
