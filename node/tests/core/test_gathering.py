@@ -10,7 +10,7 @@ import pytest
 
 from gchain_node.development import DevelopmentConsortium
 from gchain_node.engine.embedded.engine import EmbeddedEngine
-from gchain_node.engine.embedded.gathering import ENOUGH, LONGEST, gather
+from gchain_node.engine.embedded.gathering import ENOUGH, LONGEST, Gathering
 from gchain_node.engine.interface import CommittedBlock
 
 Ledger = Any  # of conftest.py, which pytest does not let tests import
@@ -33,28 +33,54 @@ class Looks(threading.Event):
 @pytest.mark.parametrize("count", [0, 1, ENOUGH, ENOUGH + 1])
 def test_there_is_no_rest_for_a_lone_transaction_nor_when_enough_wait(count: int) -> None:
     looks = Looks()
-    gather(lambda: count, 0.02, looks)
+    Gathering(lambda: count, looks).rest(0.02)
     assert looks.rests == []
 
 
 @pytest.mark.parametrize(("taken", "longest"), [(0.02, 0.02), (10.0, LONGEST)])
 def test_a_rest_is_as_long_as_the_block_took_and_bounded(taken: float, longest: float) -> None:
     looks, counts = Looks(), iter(range(2, ENOUGH))
-    gather(lambda: next(counts), taken, looks)
+    Gathering(lambda: next(counts), looks).rest(taken)
     assert sum(looks.rests) == pytest.approx(longest)
 
 
-def test_a_rest_ends_when_no_more_come_or_enough_have() -> None:
-    for counts, rests in (((2, 2), 1), ((2, 9, 9), 2), ((2, ENOUGH), 1), ((2, 3, ENOUGH + 5), 2)):
+def test_a_rest_ends_when_fewer_come_than_before_or_enough_have() -> None:
+    cases = (((2, 2), 1), ((2, 9, 9), 2), ((2, ENOUGH), 1), ((2, 3, ENOUGH + 5), 2), ((40, 45, 49), 2))
+    for counts, rests in cases:
         looks, given = Looks(), iter(counts)
-        gather(lambda given=given: next(given), 0.02, looks)  # type: ignore[misc]
+        Gathering(given.__next__, looks).rest(0.02)
         assert len(looks.rests) == rests, counts
+
+
+def test_after_rests_in_vain_more_and_more_are_left_out_until_one_brings_something() -> None:
+    looks, count = Looks(), 5
+    gathering = Gathering(lambda: count, looks)
+
+    def blocks_until_a_rest() -> int:
+        made, before = 0, len(looks.rests)
+        while len(looks.rests) == before:
+            gathering.rest(0.02)
+            made += 1
+        return made
+
+    assert [blocks_until_a_rest() for _ in range(6)] == [1, 2, 4, 8, 16, 16]
+
+    def more_come() -> bool:
+        nonlocal count
+        count += 5
+        return False
+
+    looks.during = more_come
+    assert blocks_until_a_rest() == 16
+    assert count > 5
+    count, looks.during = 5, lambda: False
+    assert [blocks_until_a_rest() for _ in range(3)] == [1, 2, 4]
 
 
 def test_a_rest_ends_when_the_engine_closes() -> None:
     looks, counts = Looks(), iter(range(2, ENOUGH))
     looks.during = lambda: looks.set() or False  # type: ignore[func-returns-value]
-    gather(lambda: next(counts), 0.02, looks)
+    Gathering(lambda: next(counts), looks).rest(0.02)
     assert len(looks.rests) == 1
 
 
@@ -116,6 +142,7 @@ def test_what_comes_while_a_block_is_made_and_in_the_rest_after_it_is_in_one_blo
                 sender.start()
             for sender in senders:
                 sender.join(30)
+                assert not sender.is_alive(), "a sender waits for the engine"
 
     def one_more() -> bool:
         for name in later:

@@ -25,7 +25,7 @@ from gchain_node import __version__
 from gchain_node.app import APP_VERSION, VALIDATOR_CHANGES, App
 from gchain_node.engine.embedded.assembly import Chain, block_id, consensus_hash, make_commit, result_rows
 from gchain_node.engine.embedded.blocks import BlockStore, StoredBlock
-from gchain_node.engine.embedded.gathering import gather
+from gchain_node.engine.embedded.gathering import Gathering
 from gchain_node.engine.embedded.mempool import Mempool
 from gchain_node.engine.interface import CommittedBlock, CommittedTx, Network, OnBlock
 from gchain_node.engine.interface import Validator as NetworkValidator
@@ -170,6 +170,7 @@ class EmbeddedEngine:
             self._idle = False
 
     def _run(self) -> None:
+        gathering = Gathering(self._mempool.__len__, self._closing)
         try:
             while True:
                 self._await_work()
@@ -177,7 +178,7 @@ class EmbeddedEngine:
                     return
                 started = time.monotonic()
                 self.make_block()
-                gather(self._mempool.__len__, time.monotonic() - started, self._closing)
+                gathering.rest(time.monotonic() - started)
         except Exception as error:
             _log.exception("the embedded engine stopped at height %d", self._chain.height)
             self._failure = error
