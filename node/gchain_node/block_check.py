@@ -28,7 +28,13 @@ def verify_blocks(path: Path) -> int:
         CorruptStateError: names the table, the row, what was found and what was expected.
         StateError: the file cannot be read.
     """
-    with closing(BlockStore(path)) as store:
+    try:
+        store = BlockStore(path)  # which reads the transactions of the latest blocks, for its index
+    except (cbor2.CBORError, EOFError, TypeError, ValueError) as error:
+        raise CorruptStateError(
+            f"{path}: table block: the transactions of a late block are damaged: {error}"
+        ) from error
+    with closing(store):
         return verify_kept(_Checked(path, store))
 
 

@@ -23,10 +23,11 @@ from gchain_node.store import Store
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Path:
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The database of a ledger that has made three blocks, the second with the go-live, and their blocks beside it."""
     consortium = DevelopmentConsortium.open(tmp_path)
     store = Store(tmp_path / "state.db")
+    monkeypatch.setattr("gchain_node.engine.embedded.index.STEP", 1)  # the index in its table, not in memory
     app, keys = App(store), [consortium.members[0].keys["validator"]]
     engine = EmbeddedEngine(app, tmp_path / "blocks.db", consortium.genesis, keys)
     open_ledger(LedgerView(app, engine, BlockFeed(), chain_id="gchain-dev", member="dev"), engine, consortium)
@@ -153,6 +154,13 @@ def test_what_was_changed_in_the_embedded_engines_blocks_is_found_and_named(
     blocks = database.with_name("blocks.db")
     change(blocks, statement)
     with pytest.raises(StateError, match=said):
+        verify_blocks(blocks)
+
+
+def test_damage_to_what_the_index_reads_at_the_start_is_found_too(database: Path) -> None:
+    blocks = database.with_name("blocks.db")
+    change(blocks, "UPDATE block SET txs = x'81' WHERE height = 3")
+    with pytest.raises(CorruptStateError, match="table block: the transactions of a late block are damaged"):
         verify_blocks(blocks)
 
 
