@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import cbor2
 
-from gchain_node.errors import CorruptStateError
+from gchain_node.errors import CorruptStateError, VerificationError
 from gchain_node.store import Store
+from gchain_node.tlog.entries import Entry
 from gchain_node.tlog.frontier import EMPTY_HEAD, TILE_HEIGHT, Head
 from gchain_node.tlog.recording import LOG_KEY
 
@@ -17,7 +18,7 @@ _REMEDY = "restore a backup of the node's data, or remove the directory and let 
 
 
 def verify_log(store: Store) -> int:
-    """Recompute the log from its entries, and compare root and tiles. How many entries were checked.
+    """Recompute the log from its entries, and compare root, tiles and ends of blocks. How many entries were checked.
 
     A node that began from a snapshot lacks the first entries, until `log fill`. Those after them are checked by
     whole tiles and, at the end, by the head's subtrees; in the tile or subtree that the snapshot fell into, none is.
@@ -31,7 +32,9 @@ def verify_log(store: Store) -> int:
     if first is None or first > 0:
         kept = 0 if first is None else expected.size - first
         _check(store, "log_entry", "entries", len(store.log.entries(first or 0, expected.size)), kept)
-        return _verify_kept(store, expected.size if first is None else first, expected)
+        checked = _verify_kept(store, expected.size if first is None else first, expected)
+        _verify_blocks(store, expected.size if first is None else first, expected.size)
+        return checked
     head = EMPTY_HEAD
     for start in range(0, expected.size, _PORTION):
         head, tiles = head.append(store.log.entries(start, min(start + _PORTION, expected.size)))
@@ -40,6 +43,7 @@ def verify_log(store: Store) -> int:
             _check(store, "log_tile", f"row {level}/{place}", found and found[0].hex(), hash_.hex())
     _check(store, "log_entry", "entries", head.size, expected.size)
     _check(store, "log_entry", "root", head.root().hex(), expected.root().hex())
+    _verify_blocks(store, 0, expected.size)
     return head.size
 
 
@@ -58,6 +62,21 @@ def _verify_kept(store: Store, first: int, expected: Head) -> int:
             checked += width
         start += width
     return checked
+
+
+def _verify_blocks(store: Store, first: int, size: int) -> None:
+    """Where blocks end in the log, against the heights in the entries from `first` on."""
+    ends: dict[int, int] = {}
+    for start in range(first, size, _PORTION):
+        for place, raw in enumerate(store.log.entries(start, min(start + _PORTION, size)), start):
+            try:
+                ends[Entry.decode(raw).height] = place + 1
+            except VerificationError as error:
+                message = f"{store.path}: table log_entry, row {place}: {error}"
+                raise CorruptStateError(message, remedy=_REMEDY) from None
+    found = {height: end for height, end in store.log.sizes() if end > first}
+    for height in sorted(ends.keys() | found.keys()):
+        _check(store, "log_block", f"row {height}", found.get(height), ends.get(height))
 
 
 def _check_range(store: Store, start: int, width: int, root: bytes) -> None:

@@ -70,5 +70,9 @@ class LogTables:
 
     def size_before(self, height: int) -> int:
         """How many entries the log has before the first of block `height`."""
-        found = self._query("SELECT MAX(size) FROM log_block WHERE height < ?", height)[0][0]
-        return int(found or 0)
+        rows = self._query("SELECT size FROM log_block WHERE height < ? ORDER BY height DESC LIMIT 1", height)
+        return int(rows[0][0]) if rows else 0
+
+    def sizes(self) -> list[tuple[int, int]]:
+        """Height, and size of the log after it, of every block that has transactions, in order."""
+        return [(height, size) for height, size in self._query("SELECT height, size FROM log_block ORDER BY height")]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -190,4 +192,25 @@ def test_an_empty_archive_lets_the_engine_prune_nothing(tmp_path: Path) -> None:
     archive = Archive(tmp_path / "archive.db")
     archivist = Archivist(archive, None, None, retain_blocks=10)  # type: ignore[arg-type]  # neither is asked
     assert archivist.retain_height(10_000) == 0
+    archive.close()
+
+
+def test_an_answer_that_nobody_foresaw_does_not_end_the_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Rpc:
+        asked = threading.Semaphore(0)
+
+        def status(self) -> dict[str, Any]:
+            self.asked.release()
+            return {}  # without what is looked for in it
+
+    monkeypatch.setattr("gchain_node.engine.cometbft.archivist._AGAIN", 0.01)
+    archive, rpc = Archive(tmp_path / "archive.db"), Rpc()
+    archivist = Archivist(archive, rpc, None, retain_blocks=10)  # type: ignore[arg-type]  # as far as it is asked
+    archivist.start()
+    archivist.committed(5)
+    for _ in range(3):
+        assert rpc.asked.acquire(timeout=20)
+    archivist.close()
     archive.close()

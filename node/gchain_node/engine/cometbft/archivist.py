@@ -70,8 +70,14 @@ class Archivist:
                 self._archive_next(self._archive.last + 1 if self._archive.last else self._earliest())
             except NodeError as error:
                 _log.warning("a block was not archived, the engine keeps it: %s", error)
-                with self._wake:
-                    self._wake.wait_for(lambda: self._closing, _AGAIN)
+                self._rest()
+            except Exception:  # an answer of a shape that nobody foresaw must not end the archive for good
+                _log.exception("a block was not archived, the engine keeps it")
+                self._rest()
+
+    def _rest(self) -> None:
+        with self._wake:
+            self._wake.wait_for(lambda: self._closing, _AGAIN)
 
     def _earliest(self) -> int:
         return int(self._rpc.status()["sync_info"]["earliest_block_height"])
