@@ -27,7 +27,7 @@ from bench.workload import Workload
 
 __all__ = ["RATES", "Side", "built_in", "ledger", "signature_cost"]
 
-RATES = (200.0, 400.0, 600.0, 800.0, 1_000.0, 1_200.0, 1_600.0, 2_000.0)
+RATES = (200.0, 400.0, 600.0, 800.0, 1_000.0, 1_200.0, 1_600.0, 2_000.0, 2_400.0, 2_800.0)
 _GIVES_UP = 0.6  # of the best rate so far: past the knee, more load says nothing
 
 
