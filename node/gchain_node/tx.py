@@ -50,7 +50,6 @@ ALGORITHMS = {"ES256": -7, "EdDSA": -8}
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _ECDSA = ec.ECDSA(hashes.SHA256())
 _SIGN1_TAG = b"\xd2"
-_WIDTHS = {0x58: 1, 0x59: 2, 0x5A: 4}  # bytes of a byte string's length, by the initial byte that announces them
 _IN_ORDER = ("args", "nonce", "action", "module", "signer", "chain_id", "expires_height")
 _FIELDS = set(_IN_ORDER)
 
@@ -124,18 +123,7 @@ def kid_of(public_key: PublicKeyTypes) -> bytes:
 
 def sig_structure(protected: bytes, payload: bytes, external_aad: bytes = b"") -> bytes:
     """What a COSE_Sign1 signature is over (RFC 9052, section 4.4)."""
-    return b"\x84\x6aSignature1" + b"".join(_head(part) + part for part in (protected, external_aad, payload))
-
-
-def _head(part: bytes) -> bytes:
-    """Initial byte and length of a CBOR byte string."""
-    size = len(part)
-    if size < 24:
-        return bytes((0x40 + size,))
-    for marker, width in _WIDTHS.items():
-        if size < 1 << 8 * width:
-            return bytes((marker,)) + size.to_bytes(width, "big")
-    raise ValueError(f"{size} bytes are more than a transaction can have")
+    return cbor.encode(["Signature1", protected, external_aad, payload])
 
 
 def sign_sign1(payload: bytes, key: SigningKey) -> bytes:
