@@ -97,6 +97,7 @@ class Machine:
         (self.directory / "boot-offset").write_text(str(self.console.stat().st_size))
         procs = self.cgroups.make_host(self.id, memory_mib)
         supervisor = self.cgroups.make(f"{self.id}.sup") / "cgroup.procs"
+        self._make_volumes(instance)
         self._note_volumes(self._wanted_volumes(instance))
         settings = {
             "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
@@ -110,15 +111,16 @@ class Machine:
         command = ["unshare", "--mount", "--propagation", "slave", str(_SUPERVISOR)]
         start_detached(command, supervisor, env=settings)
 
+    def _make_volumes(self, instance: Instance) -> None:
+        """Make the images of new volumes. For the thread that boots and attaches alone: two at once would spoil one."""
+        for volume in instance.data_volumes:
+            if not self._image(volume).exists():
+                _make_volume(self._image(volume), volume.gib)
+
     def _wanted_volumes(self, instance: Instance) -> list[str]:
-        """Lines "image mountpoint" of the volumes that the cloud has attached; a new volume's image is made."""
-        lines = []
-        for volume, point in zip(instance.data_volumes, _mount_points(instance), strict=True):
-            image = self._image(volume)
-            if not image.exists():
-                _make_volume(image, volume.gib)
-            lines.append(f"{image} {point}")
-        return lines
+        """Lines "image mountpoint" of the volumes that the cloud has attached. Makes none: any thread asks."""
+        points = _mount_points(instance)
+        return [f"{self._image(each)} {point}" for each, point in zip(instance.data_volumes, points, strict=True)]
 
     def _note_volumes(self, lines: list[str]) -> None:
         draft = self._volumes.with_suffix(".new")
@@ -147,6 +149,7 @@ class Machine:
         leader = self._leader() if late and finished(self.console_since_boot()) else None
         if leader is None:
             return
+        self._make_volumes(instance)
         for line in late:
             image, _, point = line.partition(" ")
             _mount_inside(leader, image, point)
