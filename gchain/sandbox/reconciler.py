@@ -132,8 +132,8 @@ class Reconciler:
 
     def _powered_off(self, instance: Instance, machine: Machine) -> None:
         """A host that shut itself down is a stopped instance, as in EC2."""
-        machine.forget_end()
         self._company.client("ec2", instance.account, instance.region).stop_instances(InstanceIds=[instance.id])
+        machine.forget_end()
 
     def _keep_stopped(self, instance_id: str) -> None:
         machine = self.machine(instance_id)

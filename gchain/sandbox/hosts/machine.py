@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -156,14 +157,19 @@ class Machine:
             self._note_volumes([*self._volumes.read_text().splitlines(), line])
 
     def stop(self, deadline: float = 20.0) -> None:
-        """Shut the host down as its power button would; after the deadline, pull the plug."""
+        """Shut the host down as its power button would; after the deadline, pull the plug.
+
+        Its end is forgotten: a host that was told to stop did not power itself off.
+        """
         leader = self._leader()
         if leader is not None and not self.cgroups.frozen(self.id):
-            os.kill(leader, 38)  # SIGRTMIN+4: systemd's poweroff.target (systemd(1), "Signals")
+            with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
+                os.kill(leader, 38)  # SIGRTMIN+4: systemd's poweroff.target (systemd(1), "Signals")
             end = time.monotonic() + deadline
             while self.cgroups.populated(self.id) and time.monotonic() < end:
                 time.sleep(0.05)
         self.kill()
+        self.forget_end()
 
     def _leader(self) -> int | None:
         """The host's pid 1, seen from here: the only process of its init scope."""

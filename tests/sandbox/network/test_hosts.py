@@ -31,6 +31,16 @@ def _answers(agency: Any, name: str, deadline: float = 30.0) -> None:
         assert time.monotonic() < end, f"{name} does not answer SSH"
 
 
+_BOOTED = "cat /proc/sys/kernel/random/boot_id; systemctl show -p UserspaceTimestampMonotonic"
+
+
+def _boots_anew(agency: Any, name: str, before: str, deadline: float = 30.0) -> None:
+    """Wait until the host answers `_BOOTED` with something else than `before`."""
+    end = time.monotonic() + deadline
+    while (now := agency.ssh(name, _BOOTED)).returncode != 0 or now.stdout == before:
+        assert time.monotonic() < end, f"{name} did not come back"
+
+
 def test_get_console_output_carries_the_key_that_the_host_shows_over_ssh(estate: Any) -> None:
     alpha = estate.alpha
     output = alpha.ec2.get_console_output(InstanceId=alpha.hosts["a1"])["Output"]
@@ -97,6 +107,20 @@ def test_a_stopped_instance_is_a_host_that_is_off_and_comes_back_with_its_disk(e
     assert alpha.ssh("a2", "ls /srv/kept /var/lib/gchain/kept").returncode == 0
 
 
+@pytest.mark.parametrize("off", [False, True], ids=["while it shuts down", "once it is off"])
+def test_an_instance_that_is_started_again_at_once_comes_back(estate: Any, off: bool) -> None:
+    alpha = estate.alpha
+    before = alpha.ssh("a2", _BOOTED).stdout
+    alpha.ec2.stop_instances(InstanceIds=[alpha.hosts["a2"]])
+    if off:
+        _state(estate, "a2", "stopped")
+    else:
+        estate.sandbox.converged()
+    alpha.ec2.start_instances(InstanceIds=[alpha.hosts["a2"]])
+    _boots_anew(alpha, "a2", before)
+    _state(estate, "a2", "up")
+
+
 def test_a_host_that_powers_itself_off_is_a_stopped_instance(estate: Any) -> None:
     alpha = estate.alpha
     alpha.ssh("a2", "sudo systemctl poweroff")
@@ -110,16 +134,9 @@ def test_a_host_that_powers_itself_off_is_a_stopped_instance(estate: Any) -> Non
 
 def test_a_host_that_reboots_comes_back(estate: Any) -> None:
     alpha = estate.alpha
-    before = alpha.ssh(
-        "a3", "cat /proc/sys/kernel/random/boot_id; systemctl show -p UserspaceTimestampMonotonic"
-    ).stdout
+    before = alpha.ssh("a3", _BOOTED).stdout
     alpha.ssh("a3", "sudo systemctl reboot")
-    end = time.monotonic() + 30
-    while True:
-        now = alpha.ssh("a3", "cat /proc/sys/kernel/random/boot_id; systemctl show -p UserspaceTimestampMonotonic")
-        if now.returncode == 0 and now.stdout != before:
-            return
-        assert time.monotonic() < end, "the host did not come back"
+    _boots_anew(alpha, "a3", before)
 
 
 def test_a_killed_host_stays_off_until_it_is_revived(estate: Any) -> None:

@@ -43,3 +43,11 @@ def test_a_host_is_up_with_every_volume_at_its_place(machine: Machine) -> None:
     assert machine.up(ATTACHED)
     (machine.directory / "volumes").write_text(f"{lines[0]}\n")
     assert not machine.up(ATTACHED)
+
+
+def test_a_host_that_was_told_to_stop_did_not_power_itself_off(machine: Machine) -> None:
+    """Its supervisor writes 0 as for a host that shut itself down: an instance started again at once was stopped."""
+    (machine.directory / "ended").write_text("0\n")
+    assert machine.ended == 0
+    machine.stop()
+    assert machine.ended is None
