@@ -83,6 +83,7 @@ class _QuietHandler(MotoRequestHandler):
     """A line a request would bury what matters in the log."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or the body waits until the client's system acknowledges the head
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         if str(code).startswith("5"):

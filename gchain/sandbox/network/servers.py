@@ -136,7 +136,8 @@ class Servers:
 
 def _socket_in(namespace: str) -> socket.socket:
     def make() -> socket.socket:
-        made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # TCP by name: asyncio sends at once (TCP_NODELAY) only on such sockets.
+        made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         made.setblocking(False)
         return made
 
@@ -162,6 +163,7 @@ class _Mirror(http.server.SimpleHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     server_version = "mirror"
+    disable_nagle_algorithm = True  # a file's content need not wait until its head is acknowledged
 
     def log_message(self, format: str, *args: Any) -> None:
         """A line a file would drown the daemon's log."""

@@ -21,7 +21,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from gchain_node.api.answers import EXCEPTION_HANDLERS
-from gchain_node.api.edge import EdgeLimits
+from gchain_node.api.edge import EdgeLimits, EdgeProtocol
 from gchain_node.api.limits import RateLimit
 from gchain_node.api.listeners import Listener, bind
 from gchain_node.api.middleware import BodyLimits, RequestRate
@@ -126,6 +126,23 @@ def status_of(answer: bytes) -> int:
 def error_in(answer: bytes) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
     return found
+
+
+def test_nothing_of_an_answer_waits_for_an_acknowledgement(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Head and body are sent one after the other, and the second would wait 40 ms for a client of a held connection."""
+    delays: list[int] = []
+    made = EdgeProtocol.connection_made
+
+    def note(self: EdgeProtocol, transport: asyncio.Transport) -> None:
+        connection = transport.get_extra_info("socket")
+        delays.append(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        made(self, transport)
+
+    monkeypatch.setattr(EdgeProtocol, "connection_made", note)
+    with serving() as server, server.connect() as client:
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert status_of(rest(client)) == 200
+    assert delays == [1]
 
 
 @pytest.mark.parametrize(
