@@ -5,6 +5,7 @@ Each host has a group of its own, `gchain-<sandbox>/<instance>`, and a sibling `
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable
@@ -72,29 +73,19 @@ class Cgroups:
         return [path / "cgroup.procs"]
 
     def populated(self, group: str) -> bool:
-        events = self.path(group) / "cgroup.events"
-        try:
-            return "populated 1" in events.read_text()
-        except FileNotFoundError:
-            return False
+        return "populated 1" in _read(self.path(group) / "cgroup.events")
 
     def memory(self, group: str) -> int:
         """Bytes that a host uses now, page cache included as the kernel counts it."""
         legacy = self._memory_root
         path = legacy / group / "memory.usage_in_bytes" if legacy else self.path(group) / "memory.current"
-        try:
-            return int(path.read_text())
-        except FileNotFoundError:
-            return 0
+        return int(_read(path) or 0)
 
     def freeze(self, group: str, frozen: bool) -> None:
         (self.path(group) / "cgroup.freeze").write_text("1" if frozen else "0")
 
     def frozen(self, group: str) -> bool:
-        try:
-            return (self.path(group) / "cgroup.freeze").read_text().strip() == "1"
-        except FileNotFoundError:
-            return False
+        return _read(self.path(group) / "cgroup.freeze").strip() == "1"
 
     def kill(self, group: str, deadline: float = 10.0) -> None:
         """End every process of a group at once, also a frozen one, and wait until none is left."""
@@ -115,15 +106,27 @@ class Cgroups:
                 _remove_tree(root / group)
 
     def remove_all(self) -> None:
-        """Kill and remove every group of the sandbox."""
-        for path in sorted(self.root.iterdir()) if self.root.exists() else []:
-            if path.is_dir():
-                self.kill(path.name)
+        """Kill and remove every group of the sandbox; first those whose processes start others in other groups."""
+        groups = [path.name for path in self.root.iterdir() if path.is_dir()] if self.root.exists() else []
+        for group in sorted(groups, key=lambda name: (name != "daemon", not name.endswith(".sup"), name)):
+            self.kill(group)
         for root in self._hierarchies():
             _remove_tree(root)
 
     def processes(self, group: str) -> list[int]:
-        return [int(line) for procs in self.path(group).rglob("cgroup.procs") for line in procs.read_text().split()]
+        """Process ids in a group and those below it, some of which come and go with the units of the host."""
+        below = (Path(path) for path, _, _ in os.walk(self.path(group)))
+        return [int(pid) for path in below for pid in _read(path / "cgroup.procs").split()]
+
+
+def _read(path: Path) -> str:
+    """What a group's file says; empty when the group is gone, be it between opening and reading (ENODEV)."""
+    try:
+        return path.read_text()
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENODEV):
+            raise
+        return ""
 
 
 def _remove_tree(top: Path) -> None:
