@@ -52,6 +52,7 @@ class Daemon:
         self._status: dict[str, Any] = {"lag_ms": None, "worst_lag_ms": 0.0, "changes": 0, "applied": 0}
         self._cloud_state = "starting"
         self._failure = ""
+        self._problems: list[str] = []
 
     def start(self) -> None:
         """Everything that must stand before the first pass."""
@@ -131,10 +132,10 @@ class Daemon:
 
     def _apply(self, noticed: float | None) -> None:
         state = merge(self._parts.values(), [zone for zones in self._zones.values() for zone in zones])
-        self._reconciler.apply(state)
+        problems = self._reconciler.apply(state)
         self._servers.see(self._reconciler.state)
         targets = forwards(self._layout, self._plan, self._reconciler.state)
-        self._reconciler.problems += self._servers.forward(targets)
+        self._problems = [*problems, *self._servers.forward(targets)]  # as a whole: `status` is asked meanwhile
         self._last_check = time.monotonic()
         if noticed is not None:
             lag = 1000 * (time.monotonic() - noticed)
@@ -144,8 +145,10 @@ class Daemon:
     def status(self) -> dict[str, Any]:
         """The document of `GET /status`."""
         reconciler = getattr(self, "_reconciler", None)
-        hosts = reconciler.hosts() if reconciler else []
-        targets = forwards(self._layout, self._plan, reconciler.state) if reconciler else {}
+        progress = dict(self._status)  # first: whoever waits for a change finds the hosts with it, not before it
+        state = reconciler.state if reconciler else CloudState()
+        hosts = reconciler.hosts(state) if reconciler else []
+        targets = forwards(self._layout, self._plan, state)
         for host in hosts:
             host["ports"] = {str(to): at for at, (_, address, to) in targets.items() if address == host["address"]}
         return {
@@ -154,10 +157,10 @@ class Daemon:
             "pid": os.getpid(),
             "environment": self._plan.environment,
             "cloud": {"state": self._cloud_state, "pid": self._cloud.pid, "endpoint": self._layout.endpoint},
-            "reconciler": dict(self._status),
+            "reconciler": progress,
             "members": [member.name for member in self._plan.members],
             "hosts": hosts,
-            "problems": [*(reconciler.problems if reconciler else []), *([self._failure] if self._failure else [])],
+            "problems": [*self._problems, *([self._failure] if self._failure else [])],
         }
 
 

@@ -47,15 +47,18 @@ class Reconciler:
         self._boots: dict[str, list[float]] = {}
         self._busy: set[str] = set()
         self._workers = ThreadPoolExecutor(4, thread_name_prefix="hosts")
+        self._problems: list[str] = []
         self.state = CloudState()
-        self.problems: list[str] = []
 
     def machine(self, instance_id: str) -> Machine:
         return Machine(self._layout, self._cgroups, instance_id)
 
-    def apply(self, wanted: CloudState) -> None:
-        """One pass; hosts are stopped and removed in the background, the rest is done when this returns."""
-        state, self.problems = without_overlaps(wanted)
+    def apply(self, wanted: CloudState) -> list[str]:
+        """One pass; hosts are stopped and removed in the background, the rest is done when this returns.
+
+        Returns a sentence for everything that could not be done.
+        """
+        state, self._problems = without_overlaps(wanted)
         self.state = state
         self._topology.bridges(state)
         living = [each for each in state.instances.values() if each.state in ("pending", "running")]
@@ -71,6 +74,7 @@ class Reconciler:
                 self._keep_stopped(instance.id)
         for gone in self._on_disk() - state.instances.keys():
             self._background(gone, self._remove)
+        return self._problems
 
     def _lay_host(self, instance: Instance, links: set[str]) -> None:
         subnet = self.state.subnets[instance.subnet]
@@ -110,24 +114,31 @@ class Reconciler:
         if machine.ended == 0:
             self._powered_off(instance, machine)
         elif self._may_boot(instance.id):
-            _LOG.info("boot %s (%s)", instance.id, instance.name)
+            self._boot(instance, machine)
+
+    def _boot(self, instance: Instance, machine: Machine) -> None:
+        _LOG.info("boot %s (%s)", instance.id, instance.name)
+        try:
             machine.boot(instance, self._image, self._plan.host_memory_mib)
+        except SandboxError as error:  # others are booted all the same
+            self._problems.append(f"{instance.id} could not be started: {error}")
+        else:
+            self._boots.setdefault(instance.id, []).append(time.monotonic())
 
     def _attach(self, instance: Instance, machine: Machine) -> None:
         try:
             machine.attach_volumes(instance)
         except SandboxError as error:
-            self.problems.append(f"{instance.id}: a volume could not be attached: {error}")
+            self._problems.append(f"{instance.id}: a volume could not be attached: {error}")
 
     def _may_boot(self, instance_id: str) -> bool:
         """A host that ends again and again is left alone, and said so, instead of burning the machine."""
-        now = time.monotonic()
-        recent = [each for each in self._boots.get(instance_id, []) if now - each < _BOOT_WINDOW]
+        since = time.monotonic() - _BOOT_WINDOW
+        recent = self._boots[instance_id] = [each for each in self._boots.get(instance_id, []) if each > since]
         if len(recent) >= _BOOT_ATTEMPTS:
             console = self.machine(instance_id).console
-            self.problems.append(f"{instance_id} ended {len(recent)} times within a minute: see {console}")
+            self._problems.append(f"{instance_id} ended {len(recent)} times within a minute: see {console}")
             return False
-        self._boots[instance_id] = [*recent, now]
         return True
 
     def _powered_off(self, instance: Instance, machine: Machine) -> None:
@@ -169,9 +180,9 @@ class Reconciler:
         """Whether nothing is under way in the background."""
         return not self._busy
 
-    def hosts(self) -> list[dict[str, Any]]:
-        """What `status` says of each instance."""
-        return [self._describe(each) for each in sorted(self.state.instances.values(), key=lambda each: each.id)]
+    def hosts(self, state: CloudState) -> list[dict[str, Any]]:
+        """What `status` says of each instance of a state. Any thread asks, beside a pass: this changes nothing."""
+        return [self._describe(each) for each in sorted(state.instances.values(), key=lambda each: each.id)]
 
     def _describe(self, instance: Instance) -> dict[str, Any]:
         machine = self.machine(instance.id)

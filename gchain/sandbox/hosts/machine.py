@@ -135,9 +135,10 @@ class Machine:
 
     def _late_volumes(self, instance: Instance) -> list[str]:
         """Volumes that were attached after the host had started."""
-        if not self._volumes.exists():
+        try:
+            noted = self._volumes.read_text().splitlines()
+        except FileNotFoundError:  # not booted yet, or being removed
             return []
-        noted = self._volumes.read_text().splitlines()
         return [line for line in self._wanted_volumes(instance) if line not in noted]
 
     def up(self, instance: Instance) -> bool:
@@ -209,6 +210,7 @@ def _mount_points(instance: Instance) -> list[str]:
 def _make_volume(image: Path, gib: int) -> None:
     """A sparse file with a file system: its size is a real limit, and costs the machine only what is written."""
     draft = image.with_suffix(".new")
+    draft.unlink(missing_ok=True)  # the mkfs of a daemon that was killed may still write to the file of that name
     with draft.open("wb") as handle:
         handle.truncate(gib * 1024**3)
     _run("mkfs.ext4", "-q", "-E", "lazy_itable_init=1,lazy_journal_init=1", "-m", "0", str(draft))
@@ -223,7 +225,9 @@ _MOUNT_INSIDE = (
 
 
 def _mount_inside(leader: int, image: str, point: str) -> None:
-    """Mount an image in the host whose pid 1 is `leader`, unless it is. The loop device goes when the mount does."""
+    """Mount an image in the host whose pid 1 is `leader`, unless it is. Its loop devices go when the mount does, those
+    of a daemon that was killed before it came to that, too.
+    """
     loop = _run("losetup", "--find", "--show", image)
     try:
         number = _run("lsblk", "--nodeps", "--noheadings", "--output", "MAJ:MIN", loop)
@@ -231,7 +235,8 @@ def _mount_inside(leader: int, image: str, point: str) -> None:
         _run(*enter, "sh", "-c", _MOUNT_INSIDE, "sh", point, number)
     finally:
         # Detached once unused: a device that is gone already, or still busy for a moment, is no failure of the mount.
-        subprocess.run(["losetup", "--detach", loop], capture_output=True, check=False)
+        for each in _run("losetup", "--associated", image, "--noheadings", "--output", "NAME").split():
+            subprocess.run(["losetup", "--detach", each], capture_output=True, check=False)
 
 
 def _run(*command: str) -> str:
