@@ -29,7 +29,7 @@ _CONFIG = Config(
 
 
 class Company:
-    """Clients that act in any account, for the sandbox's own processes; safe to share between threads."""
+    """Clients that act in any account, for the sandbox's own processes; of one thread, which makes them on demand."""
 
     def __init__(self, layout: Layout) -> None:
         self._endpoint = layout.endpoint

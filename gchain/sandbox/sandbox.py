@@ -32,7 +32,7 @@ from gchain.sandbox.hosts.machine import Machine
 from gchain.sandbox.hosts.package_mirror import ensure_package_mirror
 from gchain.sandbox.layout import Layout, Plan, read_json
 from gchain.sandbox.network import namespaces
-from gchain.workspace import REPOSITORY, Workspace, sandbox_root
+from gchain.workspace import REPOSITORY, Workspace
 
 if TYPE_CHECKING:
     from gchain.environment import Environment
@@ -99,7 +99,6 @@ class Sandbox:
         with self.exclusive():
             image = ensure_base_image(progress)
             mirror = ensure_package_mirror(image)
-            reserved_ports.reserve()
             self._write_plan(plan, {"base": image.digest, **settings})
             self.publish("debs", mirror.served)
             shutil.copyfile(mirror.public_key, self.workspace.public / "mirror-key.asc")
@@ -110,13 +109,19 @@ class Sandbox:
 
     def _write_plan(self, plan: Plan, settings: dict[str, Any]) -> None:
         if self.exists:
-            plan = replace(plan, slot=self.plan.slot)
             settings = {"image": self.plan.image, **settings, "base": self.plan.base or settings["base"]}
         layout = Layout(self.name, plan.slot)
         for directory in (layout.root, layout.run, layout.log, layout.hosts, self.workspace.public):
             directory.mkdir(parents=True, exist_ok=True)
         layout.run.chmod(0o700)
-        replace(plan, **settings).write(layout.plan)
+        with slots.choosing():
+            reserved_ports.reserve()
+            replace(plan, slot=self._settled_slot(plan.slot), **settings).write(layout.plan)
+
+    def _settled_slot(self, wanted: int) -> int:
+        """The slot that this sandbox has; a new one gets `wanted`, unless another sandbox took it meanwhile."""
+        found = slots.taken()
+        return slots.allocate(self.name) if self.name in found or wanted in found.values() else wanted
 
     def _launch(self) -> None:
         """The daemon under a loop that starts it again when it dies; both in a control group of their own."""
@@ -246,8 +251,9 @@ class Sandbox:
                 namespaces.remove(namespace)
             if self.workspace.root.exists():
                 shutil.rmtree(self.workspace.root)
-            if not any(sandbox_root().glob("*/sandbox.json")):
-                reserved_ports.release()
+            with slots.choosing():
+                if not slots.taken():
+                    reserved_ports.release()
 
     def machine(self, instance_id: str) -> Machine:
         layout = self.layout

@@ -14,7 +14,7 @@ from gchain.sandbox.cloud_process import holder
 from gchain.sandbox.layout import PORT_BASE, PORTS_PER_SLOT, SLOTS, read_json
 from gchain.workspace import sandbox_root
 
-__all__ = ["allocate", "exclusive", "free_slot"]
+__all__ = ["allocate", "choosing", "exclusive", "free_slot", "taken"]
 
 
 def free_slot(taken: set[int], busy_ports: set[int]) -> int:
@@ -36,18 +36,35 @@ def allocate(name: str) -> int:
     Raises:
         SandboxError: a port of the default sandbox is taken (the message names port and program), or no slot is free.
     """
-    taken = {
-        path.parent.name: int(document["slot"])
-        for path in sandbox_root().glob("*/sandbox.json")
-        if "slot" in (document := read_json(path))
-    }
-    if name in taken:
-        return taken[name]
+    found = taken()
+    if name in found:
+        return found[name]
     if name == "default":
         _refuse_busy(PORT_BASE)
         return 0
     bases = [PORT_BASE + PORTS_PER_SLOT * slot for slot in range(SLOTS)]
-    return free_slot({0, *taken.values()}, {port for base in bases for port in (base, base + 1) if _busy(port)})
+    return free_slot({0, *found.values()}, {port for base in bases for port in (base, base + 1) if _busy(port)})
+
+
+def taken() -> dict[str, int]:
+    """Name of a sandbox -> its slot, as far as it is written down."""
+    return {
+        path.parent.name: int(document["slot"])
+        for path in sandbox_root().glob("*/sandbox.json")
+        if "slot" in (document := read_json(path))
+    }
+
+
+@contextmanager
+def choosing() -> Iterator[None]:
+    """Hold while a slot is written down or given back: two sandboxes that start at once must not take the same."""
+    sandbox_root().mkdir(parents=True, exist_ok=True)
+    handle = os.open(sandbox_root(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _refuse_busy(base: int) -> None:

@@ -7,6 +7,7 @@ checked when it is used.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -18,7 +19,7 @@ from pathlib import Path
 from gchain.errors import SandboxError
 from gchain.workspace import cache_directory
 
-__all__ = ["IDENTITY", "Image", "capture", "content_digest"]
+__all__ = ["IDENTITY", "Image", "capture", "content_digest", "place"]
 
 IDENTITY = (
     "etc/chrony/sources.d/dhcp.sources",
@@ -94,11 +95,19 @@ def capture(upper: Path, base: str, image: Image) -> Image:
         _strip(draft / "layer")
         record = {"base": base, "digest": content_digest(draft / "layer")}
         (draft / "image.json").write_text(json.dumps(record) + "\n")
-        if not image.exists:
-            draft.rename(image.directory)
+        place(draft, image.directory)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return image
+
+
+def place(draft: Path, directory: Path) -> None:
+    """Give a finished directory its name, unless another process that made the same was first: either is as good."""
+    try:
+        draft.rename(directory)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+            raise
 
 
 def _strip(layer: Path) -> None:

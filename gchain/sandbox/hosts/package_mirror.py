@@ -6,7 +6,6 @@ The signing key lives as long as the signing: the repository never changes, and 
 from __future__ import annotations
 
 import hashlib
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from gchain.errors import SandboxError
 from gchain.sandbox.hosts.base import BaseImage
+from gchain.sandbox.hosts.image import place
 from gchain.workspace import cache_directory
 
 __all__ = ["PackageMirror", "ensure_package_mirror"]
@@ -39,18 +39,12 @@ def ensure_package_mirror(image: BaseImage) -> PackageMirror:
     directory = cache_directory() / "debs" / image.digest
     if not directory.exists():
         directory.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".building-") as draft:
-            _build(Path(draft), image)
-            Path(draft).chmod(0o755)
-            _move(Path(draft), directory)
+        with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".building-") as around:
+            draft = Path(around) / directory.name
+            draft.mkdir()
+            _build(draft, image)
+            place(draft, directory)
     return PackageMirror(directory)
-
-
-def _move(draft: Path, directory: Path) -> None:
-    """Another process may have finished the same repository meanwhile: either is as good."""
-    if not directory.exists():
-        shutil.copytree(draft, directory.with_name(f".{directory.name}"), copy_function=shutil.move, dirs_exist_ok=True)
-        directory.with_name(f".{directory.name}").rename(directory)
 
 
 def _build(draft: Path, image: BaseImage) -> None:

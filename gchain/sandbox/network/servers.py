@@ -122,7 +122,11 @@ class Servers:
 
     async def _carry(self, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection from the machine to a host, dialled from the member's own network."""
-        namespace, address, remote = self._targets[port]
+        target = self._targets.get(port)
+        if target is None:  # the host went between the connection and this
+            writer.close()
+            return
+        namespace, address, remote = target
         try:
             dialled = await asyncio.to_thread(_socket_in, namespace)
             async with asyncio.timeout(10):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -7,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from gchain.errors import SandboxError
-from gchain.sandbox import slots
+from gchain.sandbox import reserved_ports, slots
+from gchain.sandbox.layout import Plan
+from gchain.sandbox.sandbox import Sandbox
 
 
 @pytest.fixture
@@ -43,4 +46,25 @@ def test_one_command_at_a_time_changes_a_sandbox(root: Path) -> None:
             pass
     with slots.exclusive("mine"):
         pass
+    assert list(root.iterdir()) == [], "a lock leaves no file behind"
+
+
+def test_two_sandboxes_that_chose_one_slot_get_two(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the choice and its record lies the base image: a minute, the first time."""
+    monkeypatch.setattr(reserved_ports, "reserve", lambda: None)
+    chosen = slots.allocate("one")
+    assert slots.allocate("two") == chosen
+    for name in ("one", "two", "one"):
+        plan = Plan(name=name, slot=chosen, environment="e", members=(), regions=(), services_cidr="10.0.0.0/24")
+        Sandbox(name)._write_plan(plan, {"base": "b"})
+    assert (slots.taken()["one"], Sandbox("one").plan.slot) == (chosen, chosen)
+    assert slots.taken()["two"] not in (0, chosen)
+
+
+def test_who_chooses_a_slot_waits_for_who_is_choosing(root: Path) -> None:
+    other = os.open(root, os.O_RDONLY)
+    with slots.choosing(), pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(other)
     assert list(root.iterdir()) == [], "a lock leaves no file behind"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gchain.errors import SandboxError
-from gchain.sandbox.hosts.image import Image, capture, content_digest
+from gchain.sandbox.hosts.image import Image, capture, content_digest, place
 
 
 @pytest.fixture
@@ -42,3 +42,14 @@ def test_the_digest_follows_content_and_mode(upper: Path) -> None:
     changed_mode = content_digest(upper)
     program.write_text("other")
     assert len({before, changed_mode, content_digest(upper)}) == 3
+
+
+def test_of_two_that_make_one_image_the_first_has_made_it(tmp_path: Path) -> None:
+    """Both saw that there is none: the later one must neither fail nor mix its own into it."""
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+        place(tmp_path / name, tmp_path / "made")
+    assert [path.name for path in (tmp_path / "made").iterdir()] == ["first"]
+    with pytest.raises(FileNotFoundError):
+        place(tmp_path / "none", tmp_path / "other")
