@@ -6,7 +6,7 @@ votes by nothing and accepts only that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -22,7 +22,6 @@ from gchain_node.errors import EngineError
 from gchain_node.messages import (
     Block,
     BlockResult,
-    Event,
     InitChain,
     Misbehavior,
     QueryResult,
@@ -172,11 +171,10 @@ class AbciAdapter:
         result = self._app.finalize_block(block)
         self._finalized = (block, result)
         rest = abci.ResponseFinalizeBlock(
-            events=_events(result.events),
             validator_updates=[_validator_update(update) for update in result.validator_updates],
             app_hash=result.app_hash,
         )
-        return finalize_block_response(rest, result.tx_results)
+        return finalize_block_response(rest, result.events, result.tx_results)
 
     def _commit(self, request: abci.RequestCommit) -> abci.Response:
         retain_height = self._app.commit()
@@ -258,16 +256,6 @@ def _check_response(result: TxResult) -> bytes:
         )
     )
     return bytes(response.SerializeToString())
-
-
-def _events(events: Iterable[Event]) -> list[abci.Event]:
-    return [
-        abci.Event(
-            type=event.type,
-            attributes=[abci.EventAttribute(key=a.key, value=a.value, index=a.indexed) for a in event.attributes],
-        )
-        for event in events
-    ]
 
 
 def _query_response(result: QueryResult) -> abci.ResponseQuery:

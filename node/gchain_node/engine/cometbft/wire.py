@@ -1,4 +1,4 @@
-"""Protobuf by hand, for the one part of an answer that grows with a block: the results of its transactions.
+"""Protobuf by hand, for what of an answer grows with a block: its events and the results of its transactions.
 
 Making message objects for each result and its events takes the time that a node has for a transaction several times
 over. Numbers of fields are read from the generated messages, and a test holds every answer to what they would encode.
@@ -26,6 +26,7 @@ def _tag(message: Any, field: str, wire_type: int) -> bytes:
 
 
 _FINALIZE_BLOCK: Final = _tag(abci.Response, "finalize_block", _LENGTH)
+_BLOCK_EVENTS: Final = _tag(abci.ResponseFinalizeBlock, "events", _LENGTH)
 _TX_RESULTS: Final = _tag(abci.ResponseFinalizeBlock, "tx_results", _LENGTH)
 _CODE: Final = _tag(abci.ExecTxResult, "code", _VARINT)
 _DATA: Final = _tag(abci.ExecTxResult, "data", _LENGTH)
@@ -40,14 +41,26 @@ _VALUE: Final = _tag(abci.EventAttribute, "value", _LENGTH)
 _INDEXED: Final = _tag(abci.EventAttribute, "index", _VARINT) + b"\x01"
 
 
-def finalize_block_response(rest: abci.ResponseFinalizeBlock, results: Iterable[TxResult]) -> bytes:
-    """A `Response` with `rest` and these results of transactions, encoded. `rest` has none of its own."""
-    parts = [rest.SerializeToString()]
-    for result in results:
-        encoded = _result(result)
-        parts += (_TX_RESULTS, _size(len(encoded)), encoded)
+def finalize_block_response(
+    rest: abci.ResponseFinalizeBlock, events: Iterable[Event], results: Iterable[TxResult]
+) -> bytes:
+    """A `Response` with `rest`, the block's own events and the results of its transactions, encoded.
+
+    `rest` has neither events nor results, so that every field comes in the order of its number.
+    """
+    parts = _messages(_BLOCK_EVENTS, map(_event, events))
+    parts += _messages(_TX_RESULTS, map(_result, results))
+    parts.append(rest.SerializeToString())
     content = b"".join(parts)
     return b"".join((_FINALIZE_BLOCK, _size(len(content)), content))
+
+
+def _messages(tag: bytes, encoded: Iterable[bytes]) -> list[bytes]:
+    """A repeated field of messages."""
+    parts: list[bytes] = []
+    for each in encoded:
+        parts += (tag, _size(len(each)), each)
+    return parts
 
 
 def _result(result: TxResult) -> bytes:
@@ -63,9 +76,8 @@ def _result(result: TxResult) -> bytes:
         parts += (_GAS_WANTED, _size(result.gas_wanted))
     if result.gas_used:
         parts += (_GAS_USED, _size(result.gas_used))
-    for event in result.events:
-        encoded = _event(event)
-        parts += (_EVENTS, _size(len(encoded)), encoded)
+    if result.events:
+        parts += _messages(_EVENTS, map(_event, result.events))
     return b"".join(parts)
 
 
