@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import hashlib
+import json
+import shlex
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +25,7 @@ from gchain_node.development import DevelopmentConsortium, go_live_args
 from gchain_node.engine.embedded.engine import EmbeddedEngine
 from gchain_node.engine.interface import CommittedBlock
 from gchain_node.errors import ConfigurationError, EngineError
+from gchain_node.keys.file_key import DEVELOPMENT_SWITCH
 from gchain_node.metrics import Metrics
 from gchain_node.store import Store
 from gchain_node.supervisor import Supervisor
@@ -77,9 +81,19 @@ async def _run(home: Path, port: int, live: bool) -> None:
         engine.start()
         application = api_application(view, metrics, RateLimit(1e9, 1_000_000_000))
         listener = Listener("api", application, bound, limits=EdgeLimits(connections_per_client=_CONNECTIONS))
-        print(f"ledger {view.chain_id} ({view.phase()}) at http://127.0.0.1:{listener.port}", flush=True)
-        print(f"sign as {member.name!r} with {home / 'members' / member.name / 'member.pem'}", flush=True)
+        url = f"http://127.0.0.1:{listener.port}"
+        print(f"ledger {view.chain_id} ({view.phase()}) at {url}", flush=True)
+        when = "try" if live else "once it is live, try"
+        key = home.resolve() / "members" / member.name / "member.pem"
+        print(f"{when}: {_first_record(url, member.name, key)}", flush=True)
         await Supervisor([listener], view.recall).run()
+
+
+def _first_record(url: str, member: str, key: Path) -> str:
+    """A command to paste: it commits a record, signed with the member's key."""
+    args = json.dumps({"id": "first", "commitment": f"hex:{hashlib.sha256(b'first').hexdigest()}"})
+    sent = ["gchain-node", "tx", "send", "records", "commit", "--url", url, "--signer", member]
+    return f"{DEVELOPMENT_SWITCH}=1 {shlex.join([*sent, '--key', f'file:{key}', '--args', args])}"
 
 
 def collect_rarely() -> None:

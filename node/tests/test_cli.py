@@ -69,7 +69,8 @@ def ledger(tmp_path: Path) -> Iterator[str]:
     """`gchain-node dev` in a directory of its own; the address of its API."""
     with (tmp_path / "dev.log").open("wb") as log:
         running = subprocess.Popen(
-            [sys.executable, "-m", "gchain_node", "dev", "--home", str(tmp_path / "home"), "--port", "0"],
+            [sys.executable, "-m", "gchain_node", "dev", "--home", "home", "--port", "0"],
+            cwd=tmp_path,
             stdout=log,
             stderr=log,
         )
@@ -83,6 +84,15 @@ def ledger(tmp_path: Path) -> Iterator[str]:
     yield found[0]
     running.send_signal(signal.SIGTERM)
     assert running.wait(30) == 0
+
+
+def test_a_developers_ledger_prints_a_command_that_commits_a_record(ledger: str, tmp_path: Path) -> None:
+    (command,) = re.findall(r"(?m)^try: (.+)$", (tmp_path / "dev.log").read_text())
+    programs = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, env=programs, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"[0-9a-f]{64} OK ", done.stdout)
+    assert json.loads(gchain_node("query", "records/first", GCHAIN_NODE_URL=ledger).stdout)
 
 
 @pytest.mark.slow
