@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from bench.network import Testnet, configure, peer_addresses, start_process
+from bench.network import Testnet, configure, height_of, peer_addresses, start_process, wait_for_height
 from gchain.toolchain import program_path
 
 __all__ = ["CatchUp", "catch_up"]
@@ -48,32 +48,16 @@ def catch_up(network: Testnet, joining: dict[str, Any]) -> CatchUp:
     configure(home, 0, port, peer_addresses(network.homes, network.port), joining.get("proxy_app", "kvstore"), "500ms")
     prepare: Callable[[Path], None] = joining.get("prepare", lambda home: None)
     prepare(home)
-    target = _height(network.rpcs[0])
+    target = height_of(network.rpcs[0])
     with ExitStack() as stack:
         if "app_command" in joining:
             start_process(stack, joining["app_command"], home / "app.log")
         start_process(stack, [cometbft, "start", "--home", str(home)], home / "engine.log")
-        first = _wait(rpc, 1)
+        first = wait_for_height(rpc, 1, _PATIENCE)
         started = time.monotonic()
-        _wait(rpc, target)
+        wait_for_height(rpc, target, _PATIENCE)
         seconds = time.monotonic() - started
     return CatchUp(target - first, _transactions(network.rpcs[0], first + 1, target), seconds)
-
-
-def _height(rpc: str) -> int:
-    try:
-        return int(httpx.get(f"{rpc}/status", timeout=5).json()["result"]["sync_info"]["latest_block_height"])
-    except (httpx.HTTPError, KeyError, ValueError):
-        return 0
-
-
-def _wait(rpc: str, height: int) -> int:
-    deadline = time.monotonic() + _PATIENCE
-    while (found := _height(rpc)) < height:
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{rpc} is at height {found} after {_PATIENCE:.0f} s; {height} expected")
-        time.sleep(0.05)
-    return found
 
 
 def _transactions(rpc: str, first: int, last: int) -> int:

@@ -6,24 +6,20 @@ block that its RPC answers for.
 
 from __future__ import annotations
 
-import json
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from bench.network import answer_of, height_of, wait_until
 from gchain.toolchain.install import program_path
 
 __all__ = ["measure"]
 
-Ready = Callable[[Any], bool]
 _ROUNDS = 5
 _DEADLINE = 60.0
 
@@ -43,7 +39,8 @@ def measure() -> dict[str, list[float]]:
 def _dev(home: Path) -> float:
     port = _free_port()
     command = [sys.executable, "-m", "gchain_node", "dev", "--home", str(home), "--port", str(port)]
-    return _until(command, f"http://127.0.0.1:{port}/readyz", lambda answer: bool(answer["ready"]))
+    asked = f"http://127.0.0.1:{port}/readyz"
+    return _until(command, lambda: bool((answer_of(asked) or {}).get("ready")))
 
 
 def _built_in(home: Path) -> float:
@@ -53,7 +50,7 @@ def _built_in(home: Path) -> float:
     command = [cometbft, "node", "--home", str(home), "--proxy_app", "kvstore", "--rpc.laddr", f"tcp://127.0.0.1:{rpc}"]
     command += ["--p2p.laddr", "tcp://127.0.0.1:0"]
     before = time.perf_counter() - started
-    return before + _until(command, f"http://127.0.0.1:{rpc}/status", _has_a_block)
+    return before + _until(command, lambda: height_of(f"http://127.0.0.1:{rpc}") > 0)
 
 
 def _free_port() -> int:
@@ -61,27 +58,15 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _has_a_block(answer: Any) -> bool:
-    return int(answer["result"]["sync_info"]["latest_block_height"]) > 0
-
-
-def _until(command: list[str], url: str, ready: Ready) -> float:
-    """Start a program and ask `url` until `ready`; the seconds that it took. The program is ended."""
+def _until(command: list[str], ready: Callable[[], bool]) -> float:
+    """Start a program and ask until it is ready; the seconds that it took. The program is ended."""
     started = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
         try:
-            while not _answers(url, ready):
-                if time.perf_counter() - started > _DEADLINE or running.poll() is not None:
-                    raise TimeoutError(f"{' '.join(command)} was not ready after {_DEADLINE:g} s")
-                time.sleep(0.005)
+            # One that has ended is asked no longer.
+            wait_until(lambda: ready() or running.poll() is not None, " ".join(command), _DEADLINE, pause=0.005)
+            if running.poll() is not None:
+                raise RuntimeError(f"{' '.join(command)} ended with {running.returncode}")
             return time.perf_counter() - started
         finally:
             running.send_signal(signal.SIGTERM)
-
-
-def _answers(url: str, ready: Ready) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 -- loopback
-            return ready(json.load(answer))
-    except (OSError, urllib.error.URLError):
-        return False

@@ -9,13 +9,27 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any, TypeVar
 
 import httpx
 
 from gchain.toolchain import program_path
 
-__all__ = ["Testnet", "configure", "peer_addresses", "run_testnet", "start_process"]
+__all__ = [
+    "Testnet",
+    "answer_of",
+    "configure",
+    "height_of",
+    "peer_addresses",
+    "run_testnet",
+    "start_process",
+    "wait_for_height",
+    "wait_until",
+]
+
+T = TypeVar("T")
 
 _AS_ON_HOSTS = ("chrt", "--batch", "0")  # the scheduling policy of the engine's and the node's units
 
@@ -64,17 +78,45 @@ def peer_addresses(homes: list[Path], port: int) -> str:
     return ",".join(f"{peer_id(home)}@127.0.0.1:{port + 10 * i}" for i, home in enumerate(homes))
 
 
-def _wait_for_height(rpc: str, height: int, seconds: float) -> None:
+@cache
+def _client() -> httpx.Client:
+    """One for all: to make one takes as long as a hundred answers, of the processor that is measured."""
+    return httpx.Client(timeout=5)
+
+
+def answer_of(url: str) -> Any:
+    """The JSON that `url` answers with; None while none comes."""
+    try:
+        return _client().get(url).json()
+    except (httpx.HTTPError, ValueError):
+        return None
+
+
+def height_of(rpc: str) -> int:
+    """The height of a node's last block; 0 while it does not answer."""
+    try:
+        return int(answer_of(f"{rpc}/status")["result"]["sync_info"]["latest_block_height"])
+    except (TypeError, KeyError):
+        return 0
+
+
+def wait_until(found: Callable[[], T | None], what: str, seconds: float, pause: float = 0.05) -> T:
+    """Ask until there is an answer that counts as true; that answer.
+
+    Raises:
+        TimeoutError: there is none within `seconds`; the message says what was waited for.
+    """
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            status = httpx.get(f"{rpc}/status", timeout=2).json()["result"]["sync_info"]
-            if int(status["latest_block_height"]) >= height:
-                return
-        except (httpx.HTTPError, KeyError, ValueError):
-            pass
-        time.sleep(0.1)
-    raise TimeoutError(f"{rpc} did not reach height {height} in {seconds:.0f} s")
+    while not (answer := found()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {seconds:.0f} s for {what}")
+        time.sleep(pause)
+    return answer
+
+
+def wait_for_height(rpc: str, least: int, seconds: float) -> int:
+    """The height of a node once it is at `least`. Raises as `wait_until`."""
+    return wait_until(lambda: now if (now := height_of(rpc)) >= least else None, f"height {least} of {rpc}", seconds)
 
 
 def start_process(stack: ExitStack, command: list[str], log: Path) -> int:
@@ -139,5 +181,5 @@ def run_testnet(
                 pids["app"].append(start_process(stack, app_command(home), home / "app.log"))
             pids["engine"].append(start_process(stack, [cometbft, "start", "--home", str(home)], home / "engine.log"))
         for rpc in rpcs:
-            _wait_for_height(rpc, 2, 120)
+            wait_for_height(rpc, 2, 120)
         yield Testnet(homes, rpcs, pids, port)

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
-
-from bench.network import Testnet, run_testnet, start_process
+from bench.network import Testnet, answer_of, run_testnet, start_process, wait_until
 from gchain_node.keys import PublicKey, cometbft_address, cometbft_bytes, open_key
 
 __all__ = ["Missed", "measure"]
@@ -83,11 +81,7 @@ def _count(network: Testnet, address: str, delay_ms: int, blocks: int) -> Missed
 
 def _voters(rpc: str, height: int) -> set[str]:
     """Who signed the block of `height`, as the next block has it."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        found = httpx.get(f"{rpc}/block?height={height + 1}", timeout=5).json()
-        if "result" in found:
-            signatures = found["result"]["block"]["last_commit"]["signatures"]
-            return {each["validator_address"] for each in signatures if each["block_id_flag"] == 2}
-        time.sleep(0.05)
-    raise TimeoutError(f"{rpc} did not make block {height + 1} in 60 s")
+    asked, what = f"{rpc}/block?height={height + 1}", f"block {height + 1} of {rpc}"
+    found = wait_until(lambda: (answer_of(asked) or {}).get("result"), what, 60)
+    signatures = found["block"]["last_commit"]["signatures"]
+    return {each["validator_address"] for each in signatures if each["block_id_flag"] == 2}
