@@ -18,13 +18,13 @@ from gchain_node.errors import NodeError
 __all__ = ["main"]
 
 _COMMANDS = {
-    "env": ("gchain.environment.cli:app", "environments: check, schema, bootstrap, use"),
-    "sandbox": ("gchain.sandbox.cli:app", "a whole consortium on this machine: up, status, down"),
+    "env": ("gchain.environment.cli:app", "environments: list, check, schema, bootstrap, use"),
+    "sandbox": ("gchain.sandbox.cli:app", "a whole consortium on this machine: up, prepare, status, down"),
     "status": ("gchain.status:status", "what is running, with live data"),
     "up": ("gchain.stacks.cli:up", "`pulumi up` of one member with the policy pack"),
-    "stack": ("gchain.stacks.cli:app", "Pulumi stacks: preview, refresh, destroy, outputs, facts"),
+    "stack": ("gchain.stacks.cli:app", "Pulumi stacks: preview, refresh, destroy, outputs, export"),
     "host": ("gchain.hosts.cli:app", "configure hosts: site, start, facts, gate, backup, restore"),
-    "keys": ("gchain.custody.cli:app", "custody of a member's keys: ceremony, list, rotate"),
+    "keys": ("gchain.custody.cli:app", "custody of a member's keys: ceremony, list, rotate, officers"),
     "consortium": ("gchain.consortium.cli:app", "genesis, approvals, go-live, records"),
     "check": ("policies.check:check", "judge one member's estate against the rules (exit code for CI)"),
     "report": ("policies.reports.cli:app", "policy reports: member, merge, verify, html"),

@@ -145,7 +145,7 @@ class ZonePolicy:
 
     @classmethod
     def from_mapping(cls, raw: Mapping[str, Any]) -> ZonePolicy:
-        """A zone written out as plain data, as test cases and `gchain check --zone` files have it."""
+        """A zone written out as plain data, as test cases and a host's own gate have it."""
         fixed = dict(raw)
         fixed["networks"] = tuple(ip_network(cidr) for cidr in raw["networks"])
         fixed["vpn_networks"] = tuple(ip_network(cidr) for cidr in raw.get("vpn_networks", ()))

@@ -2,7 +2,7 @@
 
 The steps are the same: the convenor puts table and subject among the public files, each member's officer signs the
 subject, the convenor submits, the ledger judges. What an officer signs binds the table's digest to the chain, the
-membership, the rule set, the zone and a last height (docs/interfaces.md, "Go-live").
+membership, the rule set, the zone and a last height (docs/interfaces.md, "The ledger").
 """
 
 from __future__ import annotations

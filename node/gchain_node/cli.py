@@ -30,7 +30,7 @@ _COMMANDS = {
     "export": ("gchain_node.export_cli:export_command", "blocks with all that `gchain audit` needs, in one file"),
     "log": ("gchain_node.tlog.cli:app", "the transparency log: checkpoint, cosign, fill"),
     "witness": ("gchain_node.witness.cli:app", "a witness of logs, for a body outside the consortium: run, key"),
-    "genesis": ("gchain_node.genesis_cli:app", "genesis: build, check, digest, sign"),
+    "genesis": ("gchain_node.genesis_cli:app", "genesis: build, check, digest, sign, trust"),
     "contribution": ("gchain_node.contribution_cli:app", "a member's signed contribution to genesis"),
     "officer": ("gchain_node.officer_cli:app", "an officer's key and approvals"),
     "keys": ("gchain_node.keys.cli:app", "tokens and the keys in them"),
