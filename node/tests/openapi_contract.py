@@ -32,12 +32,15 @@ def closed(schema: Any) -> Any:
     return found
 
 
+_CLOSED: Final = closed(DESCRIPTION["components"])
+
+
 class Contract:
     """`check` is an event hook of `httpx.Client`; `seen` collects (method, path, status) of what was checked."""
 
     def __init__(self, description: dict[str, Any] = DESCRIPTION) -> None:
         self._paths = description["paths"]
-        self._components = closed(description["components"])
+        self._components = _CLOSED if description is DESCRIPTION else closed(description["components"])
         self._patterns = [(template, _pattern(template)) for template in sorted(self._paths, key=_specific)]
         self.seen: set[tuple[str, str, str]] = set()
 

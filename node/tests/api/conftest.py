@@ -10,7 +10,8 @@ import queue
 import shutil
 import ssl
 import threading
-from collections.abc import Iterator
+import types
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,18 @@ def _client(listener: Listener) -> httpx.Client:
     return httpx.Client(base_url=f"http://127.0.0.1:{listener.port}", timeout=30, trust_env=False, verify=nobody)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def servers_end_soon() -> Iterator[None]:
+    """uvicorn looks ten times a second whether it shall end, and waits as long once more. Hundreds of servers end here."""
+
+    async def sleep(seconds: float) -> None:
+        await asyncio.sleep(min(seconds, 0.01))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("uvicorn.server.asyncio", types.SimpleNamespace(**{**vars(asyncio), "sleep": sleep}))
+        yield
+
+
 @pytest.fixture(name="listening")
 def listening_fixture() -> Any:
     """For tests with a server of their own."""
@@ -197,8 +210,29 @@ def serving(
     engine.close()
 
 
+@pytest.fixture(scope="session")
+def consortia(tmp_path_factory: pytest.TempPathFactory) -> Callable[[tuple[str, ...]], Path]:
+    """Directories of consortia, each made once, since keys and a genesis take longer than most tests."""
+    made: dict[tuple[str, ...], Path] = {}
+
+    def directory(names: tuple[str, ...]) -> Path:
+        if names not in made:
+            made[names] = tmp_path_factory.mktemp("consortium")
+            DevelopmentConsortium.open(made[names], names)
+        return made[names]
+
+    return directory
+
+
 @pytest.fixture
-def served(tmp_path: Path, limit: RateLimit, makes_blocks: bool, names: tuple[str, ...]) -> Iterator[Served]:
+def served(
+    tmp_path: Path,
+    limit: RateLimit,
+    makes_blocks: bool,
+    names: tuple[str, ...],
+    consortia: Callable[[tuple[str, ...]], Path],
+) -> Iterator[Served]:
+    shutil.copytree(consortia(names), tmp_path, dirs_exist_ok=True)
     with serving(tmp_path, names, limit, makes_blocks) as made:
         yield made
 

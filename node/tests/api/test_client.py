@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import json
 import ssl
+import types
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -284,13 +286,23 @@ def test_an_error_has_the_class_of_what_can_be_done_about_it(served: Any, path: 
     assert caught.value.status is not None
 
 
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds that a client would wait between its attempts; here it goes on at once."""
+    made: list[float] = []
+    monkeypatch.setattr("gchain_node.client.synchronous.time", types.SimpleNamespace(sleep=made.append))
+    return made
+
+
 @pytest.mark.parametrize("status", [401, 403, 429, 504])
-def test_every_refusal_has_its_class(status: int) -> None:
+def test_every_refusal_has_its_class(status: int, pauses: list[float]) -> None:
     body = {"error": {"status": status, "message": "no"}}
     transport = httpx.MockTransport(lambda request: httpx.Response(status, json=body, headers={"retry-after": "0"}))
     with Client("http://node.test", transport=transport) as client, pytest.raises(ApiError) as caught:
         client.get("/v1/status")
     assert type(caught.value) is {429: RateLimited, 504: NotCommitted}.get(status, ReadForbidden)
+    assert len(pauses) == (5 if status == 429 else 0), "only who asked too often is asked again"
+    assert all(2 * before <= 1.5 * after for before, after in itertools.pairwise(pauses)), pauses
 
 
 @pytest.mark.parametrize("bad", ["node.test:8443", "", "ftp://node.test", []])
@@ -325,10 +337,11 @@ def test_events_can_be_asked_of_one_module(served: Any) -> None:
     assert len(event.data["transactions"]) == 1
 
 
-def test_events_that_no_node_gives_end_with_an_error() -> None:
+def test_events_that_no_node_gives_end_with_an_error(pauses: list[float]) -> None:
     transport = httpx.MockTransport(lambda request: httpx.Response(503, json={}))
     with Client("http://node.test", transport=transport) as client, pytest.raises(ApiError, match="6 attempts"):
         next(client.events())
+    assert pauses == [0.2, 0.4, 0.8, 1.6, 3.2]
 
 
 def test_an_event_loops_client_bounds_what_it_has_under_way() -> None:

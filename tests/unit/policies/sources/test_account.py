@@ -59,7 +59,7 @@ def answering(*answers: tuple[int, Any]) -> Iterator[tuple[Account, list[Any]]]:
             """Quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()  # seconds between looks whether to end
     try:
         session = new_session("k", "s")
         yield Account(session, f"http://127.0.0.1:{server.server_port}"), asked
