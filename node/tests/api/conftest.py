@@ -137,7 +137,7 @@ def _client(listener: Listener) -> httpx.Client:
 
 @pytest.fixture(scope="session", autouse=True)
 def servers_end_soon() -> Iterator[None]:
-    """uvicorn looks ten times a second whether it shall end, and waits as long once more. Hundreds of servers end here."""
+    """uvicorn looks ten times a second whether it shall end, and then waits a tenth more. Hundreds end here."""
 
     async def sleep(seconds: float) -> None:
         await asyncio.sleep(min(seconds, 0.01))

@@ -1,8 +1,9 @@
 """The pages in a browser against WCAG 2.2 AA, as far as a machine can measure: contrast, keyboard, structure, and what
-axe-core says of them."""
+axe-core says of them. `make test-quick` asks axe-core alone, of each page once."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -33,13 +34,6 @@ _TIMES: Final = """(() => {
   return [times.filter((time) => texts(time).some(broken)).map((time) => time.textContent), times.length];
 })()"""
 """The texts of the times in which a date or a time of day takes more than one line, and how many times there are."""
-
-_VIEWS: Final = (("light", 1280), ("dark", 390))
-
-
-def _again(*values: Any) -> Any:
-    """Every page once more, at another width or in other colours: for `make test`."""
-    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 def measure(browser: Any, what: str) -> Any:
@@ -75,7 +69,8 @@ def _pages(served: Any) -> list[str]:
     return [f"{served.status.base_url}{path}" for path in lists + own]
 
 
-@pytest.mark.parametrize(("colours", "width"), [*_VIEWS, _again("light", 390), _again("dark", 1280)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("colours", "width"), list(itertools.product(["light", "dark"], [1280, 390])))
 def test_every_text_and_part_of_a_control_has_enough_contrast(
     pages: list[str], browser: Any, colours: str, width: int
 ) -> None:
@@ -88,7 +83,7 @@ def test_every_text_and_part_of_a_control_has_enough_contrast(
         assert [pair for pair in found if pair["ratio"] < pair["needed"]] == [], page
 
 
-@pytest.mark.parametrize(("colours", "width"), [("light", 1280), _again("dark", 390)])
+@pytest.mark.parametrize(("colours", "width"), [("light", 1280), pytest.param("dark", 390, marks=pytest.mark.slow)])
 def test_axe_objects_to_no_page(pages: list[str], browser: Any, colours: str, width: int) -> None:
     browser.prefer(colours)
     for page in pages:
@@ -102,7 +97,8 @@ def test_axe_would_object(pages: list[str], browser: Any) -> None:
     assert [sentence for sentence in axe.objections(browser) if sentence.startswith("label: #")]
 
 
-@pytest.mark.parametrize("width", [_again(1280), _again(390), 320])
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 390, 320])
 def test_no_date_or_time_of_day_is_broken_over_two_lines(pages: list[str], browser: Any, width: int) -> None:
     shown = 0
     for page in pages:
@@ -113,6 +109,7 @@ def test_no_date_or_time_of_day_is_broken_over_two_lines(pages: list[str], brows
     assert shown > 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("colours", ["light", "dark"])
 def test_a_button_under_the_pointer_stays_readable(pages: list[str], browser: Any, colours: str) -> None:
     browser.prefer(colours)
@@ -127,6 +124,7 @@ def test_a_button_under_the_pointer_stays_readable(pages: list[str], browser: An
     assert [pair for pair in measure(browser, "contrast") if pair["ratio"] < pair["needed"]] == []
 
 
+@pytest.mark.slow
 def test_a_text_with_too_little_contrast_is_found(pages: list[str], browser: Any) -> None:
     browser.prefer("light")
     browser.open(pages[0], 1280)
@@ -134,7 +132,8 @@ def test_a_text_with_too_little_contrast_is_found(pages: list[str], browser: Any
     assert [pair for pair in measure(browser, "contrast") if pair["ratio"] < pair["needed"]]
 
 
-@pytest.mark.parametrize("colours", ["light", _again("dark")])
+@pytest.mark.slow
+@pytest.mark.parametrize("colours", ["light", "dark"])
 def test_the_keyboard_reaches_every_control_in_order_and_shows_where_it_is(
     pages: list[str], browser: Any, colours: str
 ) -> None:
@@ -155,12 +154,14 @@ def test_the_keyboard_reaches_every_control_in_order_and_shows_where_it_is(
         assert reached == list(range(expected)), page
 
 
+@pytest.mark.slow
 def test_every_page_has_landmarks_headings_names_and_table_headers(pages: list[str], browser: Any) -> None:
     for page in pages:
         browser.open(page, 1280)
         assert measure(browser, "problems") == [], page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("harm", "words"),
     [

@@ -1,4 +1,5 @@
-"""The pages that follow the ledger: what a new block changes in them, and what it leaves alone."""
+"""The pages that follow the ledger: what a new block changes in them, and what it leaves alone. `make test-quick` looks
+at one of them."""
 
 from __future__ import annotations
 
@@ -38,6 +39,7 @@ def test_a_new_transaction_appears_while_the_page_is_open(served: Any, browser: 
     assert browser.refused == []
 
 
+@pytest.mark.slow
 def test_updates_can_be_paused_with_the_keyboard_alone(served: Any, browser: Any) -> None:
     follow(served, browser, "/")
     browser.press("Tab")  # the link that skips to the content
@@ -51,6 +53,7 @@ def test_updates_can_be_paused_with_the_keyboard_alone(served: Any, browser: Any
     browser.wait_for(f"document.body.textContent.includes('{hash_}')")
 
 
+@pytest.mark.slow
 def test_the_list_of_blocks_grows_and_keeps_the_rows_that_stay(served: Any, browser: Any) -> None:
     served.commit("before")
     follow(served, browser, "/blocks")
@@ -64,6 +67,7 @@ def test_the_list_of_blocks_grows_and_keeps_the_rows_that_stay(served: Any, brow
     assert browser.refused == []
 
 
+@pytest.mark.slow
 def test_a_full_list_drops_its_oldest_row_and_leaves_the_focus_in_the_list(served: Any, browser: Any) -> None:
     for number in range(24):
         served.commit(f"r{number}")
@@ -75,6 +79,7 @@ def test_a_full_list_drops_its_oldest_row_and_leaves_the_focus_in_the_list(serve
     assert browser.evaluate("document.querySelector('#pages a[rel=next]') !== null")
 
 
+@pytest.mark.slow
 def test_a_screen_reader_hears_one_sentence_for_many_blocks(served: Any, browser: Any) -> None:
     browser.before_each_page(_HELD)
     follow(served, browser, "/blocks")
@@ -87,6 +92,7 @@ def test_a_screen_reader_hears_one_sentence_for_many_blocks(served: Any, browser
     assert (int(count) >= 4, words) == (True, "new blocks")
 
 
+@pytest.mark.slow
 def test_an_older_page_of_blocks_stands_still(served: Any, browser: Any) -> None:
     served.commit("r1")
     browser.open(f"{served.status.base_url}/blocks?before=2", 1280)
@@ -94,6 +100,7 @@ def test_an_older_page_of_blocks_stands_still(served: Any, browser: Any) -> None
     assert browser.evaluate("document.querySelectorAll('#list tbody tr').length") == 1
 
 
+@pytest.mark.slow
 def test_a_page_that_is_paused_holds_no_stream(served: Any, browser: Any) -> None:
     follow(served, browser, "/blocks")
     browser.evaluate("document.getElementById('pause').click()")
@@ -104,6 +111,7 @@ def test_a_page_that_is_paused_holds_no_stream(served: Any, browser: Any) -> Non
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_a_stream_that_was_refused_is_asked_for_again_later(
     served: Any, browser: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

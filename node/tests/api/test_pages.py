@@ -64,7 +64,7 @@ def test_what_a_signer_wrote_is_escaped(served: Any) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("width", [1280, 768, 360])
+@pytest.mark.parametrize("width", [*(pytest.param(width, marks=pytest.mark.slow) for width in (1280, 768)), 360])
 def test_no_width_makes_a_page_overflow(served: Any, browser: Any, width: int) -> None:
     outcome = served.commit("r1")
     pages = ("/blocks", "/members", "/members/dev", "/proposals")
@@ -75,6 +75,7 @@ def test_no_width_makes_a_page_overflow(served: Any, browser: Any, width: int) -
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_whatever_can_be_focused_or_read_as_a_table_has_a_name(served: Any, browser: Any) -> None:
     served.commit("r1")
     browser.open(str(served.status.base_url), 1280)
