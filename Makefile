@@ -28,7 +28,7 @@ test: dev  ## every test but `make soak`, end to end on real hosts included
 	@$(BIN)/python -m pytest -m "not soak" $(LANES) $(PYTEST_ARGS)
 
 test-quick: dev  ## the tests that need no hosts, four to five minutes on two cores
-	@$(BIN)/python -m pytest -m "not slow and not sandbox and not soak" $(LANES) $(PYTEST_ARGS)
+	@GCHAIN_TEST_QUICK=1 $(BIN)/python -m pytest -m "not slow and not sandbox and not soak" $(LANES) $(PYTEST_ARGS)
 
 soak: dev  ## the long fault runs: processes killed 200 times, a node 1,000 blocks behind (an hour or more)
 	@$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)

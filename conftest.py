@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 _ROOT = Path(__file__).parent
 
@@ -23,11 +24,14 @@ os.environ["PATH"] = os.pathsep.join([str(_ROOT / ".venv" / "bin"), os.environ.g
 _ENGINES = ("node/tests/engine/", "node/tests/network/", "node/tests/signer/")
 
 
+_LONGEST = ("hosts", "tests/unit/gchain", "tests/unit/policies", "engines", "node/tests/api", "node/tests/core")
+
+
 class _Lanes(LoadScopeScheduling):
     """What `make test` and `make test-quick` run side by side, each part in its order, the next part for who is free
     first: what needs the sandbox's hosts waits much and computes little; tests that start engines choose ports from one
     range and stay together; each other directory, `tests/unit/policies` or `node/tests/api`, has its own servers, files
-    and browser.
+    and browser. The longest parts come first, so that none is left when the other lane has nothing more to do.
     """
 
     def _split_scope(self, nodeid: str) -> str:
@@ -36,6 +40,12 @@ class _Lanes(LoadScopeScheduling):
         if nodeid.startswith(_ENGINES):
             return "engines"
         return "/".join(nodeid.partition("::")[0].split("/")[:3])
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        longest = next((part for part in _LONGEST if part in self.workqueue), None)
+        if longest is not None:
+            self.workqueue.move_to_end(longest, last=False)
+        super()._assign_work_unit(node)
 
 
 @pytest.hookimpl(optionalhook=True)  # unknown to a run with `-p no:xdist`

@@ -135,8 +135,8 @@ def _client(listener: Listener) -> httpx.Client:
     return httpx.Client(base_url=f"http://127.0.0.1:{listener.port}", timeout=30, trust_env=False, verify=nobody)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def servers_end_soon() -> Iterator[None]:
+@contextlib.contextmanager
+def ending_soon() -> Iterator[None]:
     """uvicorn looks ten times a second whether it shall end, and then waits a tenth more. Hundreds end here."""
 
     async def sleep(seconds: float) -> None:
@@ -144,6 +144,12 @@ def servers_end_soon() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("uvicorn.server.asyncio", types.SimpleNamespace(**{**vars(asyncio), "sleep": sleep}))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def servers_end_soon() -> Iterator[None]:
+    with ending_soon():
         yield
 
 

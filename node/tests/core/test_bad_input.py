@@ -14,6 +14,7 @@ from gchain_node.codes import Code
 from gchain_node.modules import MODULES
 from gchain_node.tx import Tx
 from node.tests.bad_transactions import BAD, RECORD, encoded, nested
+from node.tests.examples import examples
 
 Ledger = Any  # of conftest.py, which pytest does not let tests import
 
@@ -162,7 +163,7 @@ NAMES = sorted(
 ARGS = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=5)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=examples(300))
 @given(call=st.sampled_from(ACTIONS), args=ARGS)
 @example(call=("governance", "go_live"), args={"table": b"[NaN]", "subject": b"{}", "approvals": []})
 @example(call=("governance", "go_live"), args={"table": b"[" * 5000, "subject": b"[" * 5000, "approvals": []})
@@ -177,7 +178,7 @@ def _mutations() -> st.SearchStrategy[list[tuple[int, int]]]:
     return st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=4)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=500)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=examples(500))
 @given(mutations=_mutations(), cut=st.integers(0, 400) | st.none(), junk=st.binary(max_size=20))
 def test_a_mutated_transaction_is_refused_or_is_the_very_same(
     live: Ledger, mutations: list[tuple[int, int]], cut: int | None, junk: bytes
@@ -192,7 +193,7 @@ def test_a_mutated_transaction_is_refused_or_is_the_very_same(
 
 
 @given(raw=st.binary(max_size=200))
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(1000), deadline=None)
 def test_chance_bytes_are_refused_by_the_decoder_with_a_code_of_the_encoding(raw: bytes) -> None:
     for attempt in (raw, b"\xd2" + raw, b"\xd2\x84" + raw):
         assert _outcome(attempt) in (Code.MALFORMED, Code.NOT_CANONICAL, Code.TOO_DEEP, Code.ALGORITHM_NOT_ALLOWED)

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from gchain_node.codes import Code
 from gchain_node.messages import Block, Misbehavior
 from gchain_node.proof.rpc_json import parse_time
+from node.tests.examples import examples
 
 Ledger = Any  # of conftest.py, which pytest does not let tests import
 SCRIPT = Path(__file__).parent / "replaying.py"
@@ -110,7 +111,7 @@ def test_the_compiled_state_path_answers_as_its_sources_do(ledger: Ledger, tmp_p
 STEPS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3), st.integers(0, 7)), min_size=1, max_size=14)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=examples(60))
 @given(steps=STEPS, order=st.randoms(use_true_random=False))
 def test_what_the_mempool_accepts_fails_in_a_block_only_for_reasons_of_order(
     make_ledger: Callable[[], Ledger], steps: list[tuple[int, int, int]], order: random.Random

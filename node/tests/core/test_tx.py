@@ -15,6 +15,7 @@ from gchain_node import cbor, tx
 from gchain_node.codes import Code
 from gchain_node.errors import TransactionError
 from gchain_node.keys.file_key import FileKey
+from node.tests.examples import examples
 
 P256 = FileKey(ec.generate_private_key(ec.SECP256R1()))
 ED25519 = FileKey(Ed25519PrivateKey.generate())
@@ -56,7 +57,7 @@ def test_the_encoding_is_the_one_of_the_rfc(value: Any) -> None:
         assert keys == sorted(keys)
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(st.binary(max_size=120))
 @example(b"")
 @example(b"\xd2")
@@ -68,7 +69,7 @@ def test_junk_is_refused_with_a_code(raw: bytes) -> None:
         assert 100 <= caught.value.code < 300
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(st.integers(0, len(GOOD) - 1), st.integers(1, 255))
 def test_a_changed_byte_is_never_the_same_transaction(position: int, flip: int) -> None:
     changed = bytearray(GOOD)
@@ -152,7 +153,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(VALUES)
 def test_the_encoding_is_the_one_that_the_codec_calls_canonical_and_reads_back(value: Any) -> None:
     raw = cbor.encode(value)
@@ -160,7 +161,7 @@ def test_the_encoding_is_the_one_that_the_codec_calls_canonical_and_reads_back(v
     assert cbor.decode(raw) == value
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.dictionaries(st.text(max_size=30), st.integers(0, 3), min_size=2, max_size=6), st.randoms())
 def test_a_map_in_another_order_is_refused(value: dict[str, int], shuffler: Any) -> None:
     keys = list(value)
@@ -189,7 +190,7 @@ def _strictly(raw: bytes) -> object:
     return cbor._strictly(raw, str)
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=examples(1_000), deadline=None)
 @given(
     VALUES,
     st.integers(0, 5_000),
@@ -212,7 +213,7 @@ def test_the_quick_reading_agrees_with_the_codec(value: Any, place: int, change:
     assert _outcome(_quickly, bytes(raw)) == _outcome(_strictly, bytes(raw))
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=examples(1_000), deadline=None)
 @given(st.binary(max_size=12))
 def test_the_quick_reading_of_junk_agrees_with_the_codec(raw: bytes) -> None:
     assert _outcome(_quickly, raw) == _outcome(_strictly, raw)

@@ -16,7 +16,7 @@ import pytest
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def keys() -> Run:
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "gchain_node.keys", *map(str, arguments)]
@@ -25,10 +25,12 @@ def keys() -> Run:
     return run
 
 
-@pytest.fixture
-def store(tmp_path: Path, keys: Run) -> Path:
-    assert _init(keys, tmp_path).returncode == 0
-    return tmp_path / "store"
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory, keys: Run) -> Path:
+    """A store with an initialised token. Tests leave it as it is, or add keys of names of their own to it."""
+    base = tmp_path_factory.mktemp("token")
+    assert _init(keys, base).returncode == 0
+    return base / "store"
 
 
 def _init(keys: Run, base: Path, *more: object) -> subprocess.CompletedProcess[str]:
@@ -36,12 +38,12 @@ def _init(keys: Run, base: Path, *more: object) -> subprocess.CompletedProcess[s
     return keys("token-init", "--label", "validator", *pins, "--store", base / "store", "--json", *more)
 
 
-def _uri(store: Path, label: str = "consensus") -> str:
-    return f"pkcs11:token=validator;object={label};type=private?pin-source=file:{store.parent / 'pin'}"
+def _uri(store: Path, label: str = "consensus", pin: Path | None = None) -> str:
+    return f"pkcs11:token=validator;object={label};type=private?pin-source=file:{pin or store.parent / 'pin'}"
 
 
-def test_initialising_twice_changes_nothing_the_second_time(keys: Run, store: Path, tmp_path: Path) -> None:
-    again = json.loads(_init(keys, tmp_path).stdout)
+def test_initialising_twice_changes_nothing_the_second_time(keys: Run, store: Path) -> None:
+    again = json.loads(_init(keys, store.parent).stdout)
     assert again["created"] is False
 
 
@@ -61,9 +63,10 @@ def test_what_the_hsm_cannot_do_is_told_by_exit_code_and_table(keys: Run, store:
     assert "ed448" in bad.stderr
 
 
-def test_a_wrong_pin_ends_with_the_status_that_forbids_a_restart(keys: Run, store: Path) -> None:
-    (store.parent / "pin").write_text("000000000000\n")
-    result = keys("list", "--uri", _uri(store), "--store", store)
+def test_a_wrong_pin_ends_with_the_status_that_forbids_a_restart(keys: Run, store: Path, tmp_path: Path) -> None:
+    (tmp_path / "pin").write_text("000000000000\n")
+    (tmp_path / "pin").chmod(0o600)
+    result = keys("list", "--uri", _uri(store, pin=tmp_path / "pin"), "--store", store)
     assert result.returncode == 7
     assert "refuses the PIN" in result.stderr
     assert "000000000000" not in result.stderr + result.stdout
@@ -77,7 +80,7 @@ def test_a_store_that_does_not_exist_is_named(keys: Run, store: Path) -> None:
 
 def test_no_pin_is_ever_an_argument_or_in_the_output(keys: Run, store: Path) -> None:
     pins = {(store.parent / name).read_text().strip() for name in ("pin", "so-pin")}
-    result = keys("generate", "--uri", _uri(store), "--type", "p256", "--store", store, "--json")
+    result = keys("generate", "--uri", _uri(store, "quiet"), "--type", "p256", "--store", store, "--json")
     assert not any(pin in result.stdout + result.stderr for pin in pins)
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from gchain_node.development import DevelopmentConsortium
 from gchain_node.errors import ConfigurationError, VerificationError
 from gchain_node.proof.cli import verify
+from node.tests.examples import examples
 
 FIELDS = (
     "version", "chain_id", "genesis_digest", "initial_height", "validators", "changes", "log_keys", "witness",
@@ -51,7 +52,7 @@ def test_bytes_that_are_neither_json_nor_cose_are_refused(trust: Path, tmp_path:
         verify(path, trust)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(change=st.dictionaries(st.sampled_from(FIELDS), JSON, min_size=1, max_size=3))
 def test_no_field_of_a_trust_file_makes_the_reader_fail_in_another_way(
     trust: Path, tmp_path: Path, change: dict[str, Any]

@@ -27,6 +27,7 @@ from gchain_node.proof.receipt import build_receipt, verify_receipt
 from gchain_node.proof.trust import Trust, from_genesis
 from gchain_node.store import Store
 from gchain_node.tlog.log import TransparencyLog
+from node.tests.examples import examples
 
 Receipt = dict[str, Any]
 NAMES = ("finance", "interior", "justice", "treasury")
@@ -159,7 +160,7 @@ def test_no_byte_of_what_is_proven_or_of_what_proves_it_can_be_changed(made: Any
         assert proves(replaced(receipt, places[field], text), trust) is None
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_shape_makes_the_verifier_fail_in_another_way(made: Any, data: st.DataObject) -> None:
     receipt, _, trust = made

@@ -121,7 +121,7 @@ def _machine(make_storage: Any, make_key: Any, power_failure: type[BaseException
     return Validator
 
 
-@pytest.mark.parametrize("examples", [120, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [40, pytest.param(2000, marks=pytest.mark.slow)])
 def test_no_history_gets_two_contents_signed_at_one_position(
     examples: int, crashing_storage: Any, recording_key: Any, power_failure: type[BaseException]
 ) -> None:

@@ -229,12 +229,13 @@ def test_a_response_or_an_empty_message_is_no_request(journal: Journal, recordin
             Signer(recording_key, journal).handle(message)
 
 
+@pytest.mark.parametrize("runs", [200, pytest.param(1000, marks=pytest.mark.slow)])
 def test_a_crash_at_every_write_point_never_leads_to_two_signatures(
-    crashing_storage: Any, recording_key: Any, power_failure: type[BaseException]
+    crashing_storage: Any, recording_key: Any, power_failure: type[BaseException], runs: int
 ) -> None:
-    """A thousand runs of votes with a crash at a random operation, process or power, then a conflicting request."""
+    """Runs of votes with a crash at a random operation, process or power, then a conflicting request."""
     points: set[str] = set()
-    for seed in range(1000):
+    for seed in range(runs):
         choose = random.Random(seed)  # noqa: S311 -- repeatable, not secret
         storage = crashing_storage(seed)
         recording_key.asked.clear()

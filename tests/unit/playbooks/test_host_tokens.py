@@ -111,6 +111,7 @@ def test_both_purposes_have_their_keys_in_the_one_token_and_a_second_run_makes_n
     assert product.tokens() == 1
 
 
+@pytest.mark.slow
 def test_a_registered_key_that_the_product_does_not_hold_is_not_made_anew(product: Product) -> None:
     refused = _sealed(product).converge(registered={"consensus": "another"})
     assert refused["failed"]
@@ -118,6 +119,7 @@ def test_a_registered_key_that_the_product_does_not_hold_is_not_made_anew(produc
     assert product.objects() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", [False, True])
 def test_a_pin_that_nobody_sealed_is_asked_for_by_name(product: Product, check: bool) -> None:
     product.seal("validator", product.pin)
@@ -126,6 +128,7 @@ def test_a_pin_that_nobody_sealed_is_asked_for_by_name(product: Product, check: 
     assert f"systemd-creds encrypt --name=member-pin - {product.directory}/credentials/member-pin" in refused["msg"]
 
 
+@pytest.mark.slow
 def test_a_token_that_is_not_there_is_not_made(product: Product) -> None:
     refused = _sealed(product).converge(label="hsm1")
     assert refused["failed"]
@@ -133,6 +136,7 @@ def test_a_token_that_is_not_there_is_not_made(product: Product) -> None:
     assert product.tokens() == 1
 
 
+@pytest.mark.slow
 def test_a_pin_that_the_product_refuses_is_an_error(product: Product) -> None:
     refused = _sealed(product, "crypto-user:another one").converge()
     assert refused["failed"]

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from gchain_node.development import DevelopmentMember
+from node.tests.examples import examples
 from policies import cases as running
 from policies import validity, waivers
 from policies.engine import evaluate
@@ -41,7 +42,7 @@ def _types(rule: str) -> list[str]:
 
 
 READING = [rule for rule in RULES if Stage.LIVE in RULES[rule].entry.stages and _types(rule)]
-QUICK = settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck), derandomize=True)
+QUICK = settings(deadline=None, max_examples=examples(150), suppress_health_check=list(HealthCheck), derandomize=True)
 
 
 @QUICK

@@ -26,6 +26,7 @@ from gchain_node.proof.state import StateProof
 from gchain_node.snapshots import Snapshots
 from gchain_node.store import Store
 from gchain_node.tx import Tx, sign
+from node.tests.examples import examples
 
 
 class Engine:
@@ -248,7 +249,7 @@ FROM_STRANGERS = st.one_of(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=400)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=examples(400))
 @given(request=FROM_STRANGERS)
 def test_nothing_that_a_stranger_can_put_into_a_request_ends_the_node(started: Engine, request: dict[str, Any]) -> None:
     """An exception would: the engine stops at one. The state is what it was."""

@@ -16,6 +16,7 @@ from gchain_node.engine.cometbft.adapter import AbciAdapter
 from gchain_node.engine.cometbft.framing import FrameReader, encode_frame, encode_uvarint
 from gchain_node.engine.cometbft.server import AbciServer
 from gchain_node.store import Store
+from node.tests.examples import examples
 
 PATIENCE = 20.0  # seconds until a stream that is not answered counts as a hang
 
@@ -75,7 +76,7 @@ def requests(draw: st.DrawFn) -> bytes:
 STREAMS = st.lists(st.binary(max_size=60) | requests(), max_size=5).map(b"".join)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=examples(300))
 @given(stream=STREAMS)
 @example(stream=b"\xff" * 100)
 @example(stream=b"\x80\x80\x80\x80\x80\x80")

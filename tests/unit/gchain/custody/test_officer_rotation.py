@@ -40,7 +40,7 @@ from gchain_node.keys.uri import DEFAULT_MODULE
 from gchain_node.metrics import Metrics
 from gchain_node.store import Store
 from gchain_node.tlog.log import TransparencyLog
-from node.tests.api.conftest import listening
+from node.tests.api.conftest import ending_soon, listening
 from policies.errors import ReportError
 from policies.officers import Officer
 from policies.register import known_officers
@@ -195,7 +195,7 @@ def running(consortium: development.DevelopmentConsortium) -> Iterator[tuple[Any
     open_ledger(view, engine, consortium)
     engine.start()
     api = api_application(view, metrics, RateLimit(1000, 1000), max_body=600_000)
-    with listening(api) as one, listening(status_application(view, metrics)) as other:
+    with ending_soon(), listening(api) as one, listening(status_application(view, metrics)) as other:
         yield one, other
     engine.close()
 

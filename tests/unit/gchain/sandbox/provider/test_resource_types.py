@@ -1,4 +1,5 @@
-"""Every resource type, through its whole life at a real local cloud. A case is a document under tests/cases/provider/.
+"""Every resource type, through its whole life at a real local cloud. A case is a document under tests/cases/provider/;
+`make test-quick` takes the first one of each file.
 
 type          token of the resource type
 needs         other resources, made first: name -> {type, inputs}; `${name.property}` refers to one of them
@@ -73,7 +74,17 @@ def _property(needs: dict[str, Resource], name: str, key: str) -> Any:
     return needs[name].outputs["roots"][0]["id"] if key == "root" else needs[name].outputs[key]
 
 
-@pytest.fixture(params=_cases().items(), ids=lambda item: item[0])
+def _parameters() -> list[Any]:
+    seen: set[str] = set()
+    made = []
+    for title, case in _cases().items():
+        stem = title.partition(":")[0]
+        made.append(pytest.param((title, case), marks=[pytest.mark.slow] if stem in seen else [], id=title))
+        seen.add(stem)
+    return made
+
+
+@pytest.fixture(params=_parameters())
 def life(request: pytest.FixtureRequest, engine: Engine) -> Iterator[Life]:
     title, case = request.param
     needs: dict[str, Resource] = {}

@@ -30,14 +30,15 @@ def _classes() -> dict[str, Path]:
     return found
 
 
-def _properties(path: Path, suffix: str) -> set[str]:
-    """The wire names of the properties of the class `...Args` or `_...State` of one file."""
-    names = set()
+def _properties(path: Path) -> tuple[set[str], set[str]]:
+    """The wire names of the properties of the classes `...Args` and `_...State` of one file."""
+    names: dict[str, set[str]] = {"Args": set(), "State": set()}
     for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.ClassDef) and node.name.endswith(suffix):
-            for function in (item for item in node.body if isinstance(item, ast.FunctionDef)):
-                names |= _wire_names(function)
-    return names
+        for suffix in names:
+            if isinstance(node, ast.ClassDef) and node.name.endswith(suffix):
+                for function in (item for item in node.body if isinstance(item, ast.FunctionDef)):
+                    names[suffix] |= _wire_names(function)
+    return names["Args"], names["State"]
 
 
 def _wire_names(function: ast.FunctionDef) -> set[str]:
@@ -49,11 +50,11 @@ def _wire_names(function: ast.FunctionDef) -> set[str]:
 
 @pytest.mark.parametrize("token", known_tokens())
 def test_declares_only_properties_of_the_real_type(token: str) -> None:
-    path, kind = _classes()[token], resource_type(token)
-    assert {item.name for item in kind.inputs} - _properties(path, "Args") == set()
-    assert set(kind.outputs) - _properties(path, "State") == set()
-    assert kind.taggable == ("tagsAll" in _properties(path, "State"))
-    assert kind.regional == ("region" in _properties(path, "Args"))
+    (arguments, state), kind = _properties(_classes()[token]), resource_type(token)
+    assert {item.name for item in kind.inputs} - arguments == set()
+    assert set(kind.outputs) - state == set()
+    assert kind.taggable == ("tagsAll" in state)
+    assert kind.regional == ("region" in arguments)
 
 
 def test_a_policy_document_is_compared_by_meaning() -> None:
