@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 from gchain.workspace import Workspace
-from tests.local_cloud import REGION, RunningCloud, running_cloud
+from tests.local_cloud import REGION, RunningCloud
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGV09zYe6FZl0kDOZAe3PGAui9Z4nWeHCv0nu"
 CONSOLE = f"""\r
@@ -47,9 +46,8 @@ class Cloud(RunningCloud):
 
 
 @pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with running_cloud(tmp_path_factory.mktemp("cloud")) as running:
-        yield Cloud(running.url, running.consoles, running.token)
+def cloud(started_cloud: RunningCloud) -> Cloud:
+    return Cloud(started_cloud.url, started_cloud.consoles, started_cloud.token)
 
 
 @pytest.fixture

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.local_cloud import REGION, RunningCloud, running_cloud
+from tests.local_cloud import REGION, RunningCloud
 
 ALPHA, BETA = "300000000001", "300000000002"
 
@@ -15,9 +15,8 @@ Member = Callable[..., Any]
 
 
 @pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
-    with running_cloud(tmp_path_factory.mktemp("cloud")) as running:
-        yield running
+def cloud(started_cloud: RunningCloud) -> RunningCloud:
+    return started_cloud
 
 
 def _member(cloud: RunningCloud, account: str) -> Member:

@@ -12,7 +12,7 @@ from botocore.config import Config
 from pulumi.runtime.proto import provider_pb2_grpc
 
 from gchain.sandbox.provider.server import listen
-from tests.local_cloud import new_session, running_cloud
+from tests.local_cloud import RunningCloud, new_session
 
 from .engine import Engine
 
@@ -45,10 +45,9 @@ class LocalCloud:
 
 
 @pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """A local cloud that only this test run uses, with account 123456789012 opened."""
-    with running_cloud(tmp_path_factory.mktemp("cloud")) as running:
-        yield LocalCloud(running.url, *running.new_key(ACCOUNT))
+def cloud(started_cloud: RunningCloud) -> LocalCloud:
+    """A local cloud with account 123456789012 opened, which these tests alone use."""
+    return LocalCloud(started_cloud.url, *started_cloud.new_key(ACCOUNT))
 
 
 @pytest.fixture(scope="session")
