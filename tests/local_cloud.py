@@ -86,15 +86,15 @@ def running_cloud(directory: Path) -> Iterator[RunningCloud]:
         yield RunningCloud(url, consoles, token.read_text())
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=120)
 
 
 def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with urllib.request.urlopen(f"{url}/gchain-api/changes", timeout=2):  # noqa: S310 (loopback)
+            with urllib.request.urlopen(f"{url}/gchain-api/changes", timeout=10):  # noqa: S310 (loopback)
                 return
         except OSError:
             time.sleep(0.05)
-    raise AssertionError(f"the local cloud did not answer within 60 s: {log.read_text()[-2000:]}")
+    raise AssertionError(f"the local cloud did not answer within 120 s: {log.read_text()[-2000:]}")

@@ -55,7 +55,7 @@ class Browser:
 
     def close(self) -> None:
         self._process.terminate()
-        self._process.wait(30)
+        self._process.wait(120)
         os.close(self._write), os.close(self._read)
 
     def open(self, url: str, width: int) -> None:
@@ -72,7 +72,7 @@ class Browser:
     def evaluate(self, expression: str) -> Any:
         return self.call("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
 
-    def wait_for(self, expression: str, deadline: float = 30.0) -> None:
+    def wait_for(self, expression: str, deadline: float = 120.0) -> None:
         end = time.monotonic() + deadline
         while not self.evaluate(expression):
             if time.monotonic() > end:

@@ -155,7 +155,7 @@ class Consortium:
 
     def app_hash(self, member: str, height: int) -> str:
         """The app hash in the header of `height`, as the member's node has it; empty while it does not have it."""
-        answer = httpx.get(f"{self.nodes[member].status_url}/v1/blocks/{height}", trust_env=False, timeout=5)
+        answer = httpx.get(f"{self.nodes[member].status_url}/v1/blocks/{height}", trust_env=False, timeout=30)
         return str(answer.json()["app_hash"]) if answer.status_code == 200 else ""
 
     def wait_for_blocks(self, member: str, count: int, deadline: float = 60.0) -> int:

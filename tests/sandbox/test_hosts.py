@@ -128,7 +128,7 @@ def test_a_host_with_another_key_than_its_console_showed_is_refused(forming: Con
     line = ["ssh", "-F", "/dev/null", "-i", str(forming.workspace.member("health").ssh_key), "-o", "BatchMode=yes"]
     line += ["-o", f"UserKnownHostsFile={tmp_path / 'known'}", "-o", "StrictHostKeyChecking=yes"]
     line = forming.sandbox.in_operator_network("health", *line, f"admin@{foreign[0]}", "true")
-    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 255
     assert "IDENTIFICATION HAS CHANGED" in done.stderr
 

@@ -96,11 +96,11 @@ def _ssh(forming: Consortium, network_of: str, key_of: str, host_of: str) -> sub
     directory = forming.workspace.member(key_of)
     known = forming.workspace.member(host_of).known_hosts
     options = [f"UserKnownHostsFile={known}", "StrictHostKeyChecking=yes", "BatchMode=yes", "IdentitiesOnly=yes"]
-    options += ["ConnectTimeout=3", "GlobalKnownHostsFile=/dev/null"]
+    options += ["ConnectTimeout=6", "GlobalKnownHostsFile=/dev/null"]
     line = ["ssh", "-F", "/dev/null", "-i", str(directory.ssh_key), *(p for o in options for p in ("-o", o))]
     line += [f"admin@{forming.address(host_of)}", "true"]
     whole = forming.sandbox.in_operator_network(network_of, *line)
-    return subprocess.run(whole, capture_output=True, text=True, check=False, timeout=30)
+    return subprocess.run(whole, capture_output=True, text=True, check=False, timeout=120)
 
 
 def test_a_members_ssh_key_opens_its_own_host_and_no_others(forming: Consortium) -> None:
@@ -122,7 +122,7 @@ def test_one_members_host_cannot_reach_anothers_ssh_or_database_but_its_peer_por
     here, there = forming.host(OWN), forming.address(OTHER)
 
     def open_to(port: int) -> bool:
-        return bool(here.run(f"timeout 3 bash -c '</dev/tcp/{there}/{port}'").rc == 0)
+        return bool(here.run(f"timeout 6 bash -c '</dev/tcp/{there}/{port}'").rc == 0)
 
     assert open_to(26656)
     assert not any(open_to(port) for port in (22, 26657, 9100))

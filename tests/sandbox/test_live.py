@@ -134,10 +134,10 @@ def test_status_shows_data_that_moves(live: Consortium) -> None:
 
 def test_status_pages_answer_on_loopback_without_a_certificate_and_take_no_transaction(live: Consortium) -> None:
     for name, node in live.nodes.items():
-        page = httpx.get(node.status_url, trust_env=False, follow_redirects=True)
+        page = httpx.get(node.status_url, trust_env=False, follow_redirects=True, timeout=30)
         assert page.status_code == 200
         assert f"<strong>{name}</strong>" in page.text
-        sent = httpx.post(f"{node.status_url}/v1/tx", content=b"x", trust_env=False)
+        sent = httpx.post(f"{node.status_url}/v1/tx", content=b"x", trust_env=False, timeout=30)
         assert sent.status_code in (403, 404, 405)
 
 
@@ -154,7 +154,7 @@ def _shown(chromium: str, url: str, profile: Path) -> str:
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
     flags += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
     flags += ["--timeout=10000", f"--user-data-dir={profile}", "--dump-dom", url]
-    done = subprocess.run([chromium, *flags], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([chromium, *flags], capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr[-1000:]
     return done.stdout
 

@@ -26,7 +26,7 @@ def _rules(forming: Consortium, source: str) -> list[dict[str, Any]]:
 
 def _reaches(forming: Consortium, member: str) -> bool:
     address = forming.address(HERE)
-    return bool(forming.host(member).run(f"timeout 3 bash -c '</dev/tcp/{address}/{PEERS}'").rc == 0)
+    return bool(forming.host(member).run(f"timeout 6 bash -c '</dev/tcp/{address}/{PEERS}'").rc == 0)
 
 
 def test_a_port_closed_in_the_cloud_stops_packets_and_the_next_up_opens_it(forming: Consortium) -> None:

@@ -164,7 +164,7 @@ def test_the_node_serves_with_a_leaf_of_the_new_issuing_key_alone(live: Consorti
 def _is_trusted(live: Consortium, authority: str) -> bool:
     node = live.nodes[ROTATING]
     context = ssl.create_default_context(cadata=authority)
-    with httpx.Client(verify=context, trust_env=False) as client:
+    with httpx.Client(verify=context, trust_env=False, timeout=30) as client:
         try:
             client.get(f"{node.api_url}/v1/status", extensions={"sni_hostname": node.name})
         except httpx.ConnectError as error:

@@ -110,7 +110,7 @@ def listening_all(applications: list[Starlette]) -> Iterator[list[httpx.Client]]
         for listener, _ in running:
             listener.stop()
         for _, thread in running:
-            thread.join(timeout=30)
+            thread.join(timeout=120)
 
 
 def _start(application: Starlette) -> tuple[Listener, threading.Thread]:
@@ -126,13 +126,13 @@ def _start(application: Starlette) -> tuple[Listener, threading.Thread]:
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
-    return started.get(timeout=30), thread
+    return started.get(timeout=120), thread
 
 
 def _client(listener: Listener) -> httpx.Client:
     # Plain HTTP: a context that trusts nobody, since to read the authorities of the web takes longer than most tests.
     nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return httpx.Client(base_url=f"http://127.0.0.1:{listener.port}", timeout=30, trust_env=False, verify=nobody)
+    return httpx.Client(base_url=f"http://127.0.0.1:{listener.port}", timeout=120, trust_env=False, verify=nobody)
 
 
 @contextlib.contextmanager

@@ -77,23 +77,23 @@ def over_tls(served: Any, directory: Path) -> Iterator[tuple[str, ssl.SSLContext
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
-    listener = started.get(timeout=30)
+    listener = started.get(timeout=120)
     yield f"https://127.0.0.1:{listener.port}", ssl.create_default_context(cadata=pem), directory / "client.pem"
     listener.stop()
-    thread.join(30)
+    thread.join(120)
 
 
 def test_a_private_read_needs_a_members_certificate(served: Any, tmp_path: Path) -> None:
     directory = tmp_path / "tls"
     directory.mkdir()
     with over_tls(served, directory) as (url, context, certificate):
-        with httpx.Client(base_url=url, verify=context, trust_env=False) as stranger:
+        with httpx.Client(base_url=url, verify=context, trust_env=False, timeout=60) as stranger:
             assert [stranger.get(path).status_code for path in PUBLIC] == [200] * len(PUBLIC)
             refused = [stranger.get(path) for path in PRIVATE]
             assert [answer.status_code for answer in refused] == [403] * len(PRIVATE)
             assert "members" in refused[0].json()["error"]["message"]
         context.load_cert_chain(certificate)
-        with httpx.Client(base_url=url, verify=context, trust_env=False) as member:
+        with httpx.Client(base_url=url, verify=context, trust_env=False, timeout=60) as member:
             readable = [path for path in PRIVATE if path != "/v1/events"]
             statuses = {path: member.get(path).status_code for path in readable}
             assert 403 not in statuses.values()

@@ -55,13 +55,13 @@ def handshake(store: LeafStore, client: ssl.SSLContext) -> bytes | None:
     thread = threading.Thread(target=serve)
     thread.start()
     try:
-        ours.settimeout(20)
+        ours.settimeout(120)
         with client.wrap_socket(ours, server_hostname="127.0.0.1") as connection:
             if connection.recv(1) != b"!":
                 raise ssl.SSLError("closed without a word")
     finally:
         ours.close()
-        thread.join(20)
+        thread.join(120)
     return seen[0]
 
 

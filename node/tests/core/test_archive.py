@@ -211,6 +211,6 @@ def test_an_answer_that_nobody_foresaw_does_not_end_the_archive(
     archivist.start()
     archivist.committed(5)
     for _ in range(3):
-        assert rpc.asked.acquire(timeout=20)
+        assert rpc.asked.acquire(timeout=120)
     archivist.close()
     archive.close()

@@ -223,11 +223,11 @@ def test_running_by_itself_it_commits_what_is_sent_and_then_rests(
     keys = [member.keys["validator"] for member in consortium.members]
     engine = EmbeddedEngine(ledger.app, None, ledger.genesis, keys, on_block=lambda _: seen.release())
     engine.start()
-    assert seen.acquire(timeout=10)
+    assert seen.acquire(timeout=120)
     raw = ledger.tx("treasury/officer", "governance/go_live", ledger.go_live_args())
     assert engine.broadcast(raw).ok
-    assert seen.acquire(timeout=10)
-    assert seen.acquire(timeout=10), "the block that carries the results"
+    assert seen.acquire(timeout=120)
+    assert seen.acquire(timeout=120), "the block that carries the results"
     found = engine.transaction(hashlib.sha256(raw).digest())
     assert found is not None
     assert found.result.ok
@@ -298,13 +298,13 @@ def test_a_transaction_that_comes_while_a_block_is_committed_still_waits_after_i
     def commit_while_one_comes() -> int:
         retained: int = commit()
         adding.start()
-        assert started.wait(10)
+        assert started.wait(120)
         return retained
 
     running.ledger.app.commit = commit_while_one_comes
     running.commit(running.record("early"))
     running.ledger.app.commit = commit
-    adding.join(10)
+    adding.join(120)
     assert not adding.is_alive()
     running.commit()
     assert running.ledger.read("records/late")["owner"] == "treasury"

@@ -15,6 +15,7 @@ from gchain_node.engine.interface import CommittedBlock
 
 Ledger = Any  # of conftest.py, which pytest does not let tests import
 DIGEST = bytes(32)
+DEADLINE = 120.0  # seconds, for what takes a moment
 
 
 class Looks(threading.Event):
@@ -27,7 +28,7 @@ class Looks(threading.Event):
 
     def wait(self, timeout: float | None = None) -> bool:
         self.rests.append(timeout or 0.0)
-        return super().wait(60) if self.during() else self.is_set()
+        return super().wait(DEADLINE) if self.during() else self.is_set()
 
 
 @pytest.mark.parametrize("count", [0, 1, ENOUGH, ENOUGH + 1])
@@ -113,7 +114,7 @@ class Running:
         assert self.engine.broadcast(raw).ok
 
     def await_block(self) -> None:
-        assert self.seen.acquire(timeout=30), "no block with transactions"
+        assert self.seen.acquire(timeout=DEADLINE), "no block with transactions"
 
 
 @pytest.fixture
@@ -141,7 +142,7 @@ def test_what_comes_while_a_block_is_made_and_in_the_rest_after_it_is_in_one_blo
             for sender in senders:
                 sender.start()
             for sender in senders:
-                sender.join(30)
+                sender.join(DEADLINE)
                 assert not sender.is_alive(), "a sender waits for the engine"
 
     def one_more() -> bool:
@@ -170,9 +171,9 @@ def test_closing_ends_a_rest(running: Running) -> None:
     running.looks.during = lambda: resting.set() or True  # type: ignore[func-returns-value]
     running.engine.start()
     running.send("first")
-    assert resting.wait(30), "the engine did not rest"
+    assert resting.wait(DEADLINE), "the engine did not rest"
     closing = threading.Thread(target=running.engine.close)
     closing.start()
-    closing.join(30)
+    closing.join(DEADLINE)
     assert not closing.is_alive()
     assert running.blocks == [1], "what waits stays where it is"

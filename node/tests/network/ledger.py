@@ -60,7 +60,7 @@ class Ledger:
 
     def app_hash(self, validator: Validator, height: int) -> str:
         """The app hash after `height`, as the header of the next block at this validator's engine has it."""
-        answer = httpx.get(f"http://127.0.0.1:{validator.rpc}/block?height={height + 1}", timeout=5).json()
+        answer = httpx.get(f"http://127.0.0.1:{validator.rpc}/block?height={height + 1}", timeout=30).json()
         return str(answer["result"]["block"]["header"]["app_hash"])
 
     def commit_record(self, validator: Validator, name: str, key_of: Validator | None = None) -> Outcome:

@@ -25,8 +25,8 @@ class Links:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="links", daemon=True)
         self._thread.start()
-        if not self._ready.wait(30):
-            raise TimeoutError("the relays between the engines did not start in 30 s")
+        if not self._ready.wait(120):
+            raise TimeoutError("the relays between the engines did not start in 120 s")
 
     def port(self, dialer: int, target: int) -> int:
         return self._ports[dialer, target]
@@ -45,10 +45,10 @@ class Links:
         """Cut everything and end the thread."""
         self.cut(self._ports)
         self._loop.call_soon_threadsafe(self._end.set)
-        self._thread.join(30)
+        self._thread.join(120)
 
     def _run(self, job: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(job, self._loop).result(30)
+        asyncio.run_coroutine_threadsafe(job, self._loop).result(120)
 
     async def _serve(self) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()

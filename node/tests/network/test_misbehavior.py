@@ -91,7 +91,7 @@ def test_evidence_given_to_one_engine_reaches_the_state_of_all_and_a_forged_one_
 
 def _give(validator: Validator, evidence: dict[str, Any]) -> dict[str, Any]:
     body = {"jsonrpc": "2.0", "id": 1, "method": "broadcast_evidence", "params": {"evidence": evidence}}
-    answer: dict[str, Any] = httpx.post(f"http://127.0.0.1:{validator.rpc}/", json=body, timeout=10).json()
+    answer: dict[str, Any] = httpx.post(f"http://127.0.0.1:{validator.rpc}/", json=body, timeout=60).json()
     return answer
 
 

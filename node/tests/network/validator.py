@@ -153,7 +153,7 @@ class Validator:
     def ask(self, call: str) -> Any:
         """A call of the engine's RPC; None while it does not answer, or answers with an error."""
         try:
-            return httpx.get(f"http://127.0.0.1:{self.rpc}/{call}", timeout=5).json().get("result")
+            return httpx.get(f"http://127.0.0.1:{self.rpc}/{call}", timeout=30).json().get("result")
         except (httpx.TransportError, ValueError):
             return None
 
@@ -173,7 +173,7 @@ class Validator:
     def get(self, path: str) -> dict[str, Any] | None:
         """A read of the status listener; None while it does not answer."""
         try:
-            answer = httpx.get(f"http://127.0.0.1:{self.status}{path}", timeout=5)
+            answer = httpx.get(f"http://127.0.0.1:{self.status}{path}", timeout=30)
         except httpx.TransportError:
             return None
         body: dict[str, Any] = answer.json()

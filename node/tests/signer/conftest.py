@@ -162,7 +162,7 @@ def _cometbft() -> str:
 
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
-        super().__init__("engine", timeout=5)
+        super().__init__("engine", timeout=30)
         self._path = str(path)
 
     def connect(self) -> None:

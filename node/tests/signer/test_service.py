@@ -18,7 +18,7 @@ from gchain_node.signer.sign_bytes import vote_sign_bytes
 from gchain_node.signer.signer import Signer
 from gchain_node.signer.wire import encode, read_message
 
-PATIENCE = 20.0
+PATIENCE = 120.0
 
 
 class Engine:

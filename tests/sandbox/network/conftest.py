@@ -114,7 +114,7 @@ class Agency:
 
     def reaches(self, name: str, address: str, port: int) -> bool:
         """Whether a host gets a connection to an address and port."""
-        done = self.ssh(name, f"timeout 2 bash -c '</dev/tcp/{address}/{port}' 2>/dev/null && echo open || echo closed")
+        done = self.ssh(name, f"timeout 6 bash -c '</dev/tcp/{address}/{port}' 2>/dev/null && echo open || echo closed")
         assert done.stdout.strip() in ("open", "closed"), done.stderr
         return done.stdout.strip() == "open"
 

@@ -25,7 +25,7 @@ def _state(estate: Any, name: str, wanted: str) -> None:
     estate.sandbox.wait(reached, f"{name} {wanted}")
 
 
-def _answers(agency: Any, name: str, deadline: float = 30.0) -> None:
+def _answers(agency: Any, name: str, deadline: float = 120.0) -> None:
     end = time.monotonic() + deadline
     while agency.ssh(name, "true").returncode != 0:
         assert time.monotonic() < end, f"{name} does not answer SSH"
@@ -34,7 +34,7 @@ def _answers(agency: Any, name: str, deadline: float = 30.0) -> None:
 _BOOTED = "cat /proc/sys/kernel/random/boot_id; systemctl show -p UserspaceTimestampMonotonic"
 
 
-def _boots_anew(agency: Any, name: str, before: str, deadline: float = 30.0) -> None:
+def _boots_anew(agency: Any, name: str, before: str, deadline: float = 120.0) -> None:
     """Wait until the host answers `_BOOTED` with something else than `before`."""
     end = time.monotonic() + deadline
     while (now := agency.ssh(name, _BOOTED)).returncode != 0 or now.stdout == before:
@@ -163,7 +163,7 @@ def _kill_daemon(estate: Any) -> None:
     """End the daemon with no warning, and wait until another one has adopted everything."""
     before = estate.sandbox.status()["pid"]
     os.kill(before, signal.SIGKILL)
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while True:
         status = estate.sandbox.status()
         if status and status["pid"] != before and status["reconciler"]["applied"] and status["hosts"]:

@@ -177,6 +177,6 @@ def test_the_status_page_of_a_host_is_on_loopback_once_its_operators_may_reach_i
     with pytest.raises((urllib.error.URLError, ConnectionError, TimeoutError)):
         urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=2)
     alpha.allow(8080, alpha.site.operator_cidr)
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as page:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60) as page:
         assert page.status == 200
     alpha.revoke(8080, alpha.site.operator_cidr)

@@ -57,7 +57,7 @@ def test_an_unexpected_error_leaves_its_trace_in_the_log(workspace: Workspace) -
 
 
 def test_each_works_side_by_side_and_keeps_the_order() -> None:
-    barrier = threading.Barrier(2, timeout=10)
+    barrier = threading.Barrier(2, timeout=120)
 
     def work(name: str) -> str:
         barrier.wait()

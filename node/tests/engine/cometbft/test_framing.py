@@ -18,8 +18,8 @@ from gchain_node.errors import EngineError
 def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
     left, right = socket.socketpair()
     with left, right:
-        left.settimeout(10)
-        right.settimeout(10)
+        left.settimeout(120)
+        right.settimeout(120)
         yield left, right
 
 

@@ -18,7 +18,7 @@ from gchain_node.engine.cometbft.server import AbciServer
 from gchain_node.store import Store
 from node.tests.examples import examples
 
-PATIENCE = 20.0  # seconds until a stream that is not answered counts as a hang
+PATIENCE = 60.0  # seconds until a stream that is not answered counts as a hang
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ UNKNOWN_HERE = {"time_ns", "proposer_address"}
 
 
 def rpc(validator: Any, call: str) -> dict[str, Any]:
-    answer: dict[str, Any] = httpx.get(f"http://127.0.0.1:{validator.rpc}/{call}", timeout=5).json()["result"]
+    answer: dict[str, Any] = httpx.get(f"http://127.0.0.1:{validator.rpc}/{call}", timeout=30).json()["result"]
     return answer
 
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 
 def earliest(validator: Any) -> int:
-    answer = httpx.get(f"http://127.0.0.1:{validator.rpc}/status", timeout=5).json()
+    answer = httpx.get(f"http://127.0.0.1:{validator.rpc}/status", timeout=30).json()
     return int(answer["result"]["sync_info"]["earliest_block_height"])
 
 

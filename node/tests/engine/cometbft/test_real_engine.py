@@ -101,12 +101,12 @@ def test_a_renewed_leaf_is_served_without_a_restart(ledgers: Any) -> None:
     ledgers.wait_until("the new leaf", lambda: ssl.get_server_certificate(address).split() == from_now_on.split())
 
 
-def _once_issuers_are_known(url: str, context: ssl.SSLContext, seconds: float = 20.0) -> httpx.Response:
+def _once_issuers_are_known(url: str, context: ssl.SSLContext, seconds: float = 120.0) -> httpx.Response:
     """The node takes the members' issuing certificates from the ledger's state: shortly after its first block."""
     deadline = time.monotonic() + seconds
     while True:
         try:
-            return httpx.get(url, verify=context)
+            return httpx.get(url, verify=context, timeout=30)
         except httpx.TransportError:
             if time.monotonic() > deadline:
                 raise
@@ -117,7 +117,7 @@ def test_metrics_need_a_certificate_that_a_member_issued(ledgers: Any) -> None:
     ledger = ledgers.start(1)
     validator = ledger.validators[0]
     url = f"https://127.0.0.1:{validator.api}/metrics"
-    assert httpx.get(url, verify=validator.tls()).status_code == 403
+    assert httpx.get(url, verify=validator.tls(), timeout=30).status_code == 403
     leaf = validator.issue_leaf(client=True)
     (validator.home / "client.pem").write_bytes(leaf.private_key + leaf.certificate)
     context = validator.tls()
@@ -126,13 +126,13 @@ def test_metrics_need_a_certificate_that_a_member_issued(ledgers: Any) -> None:
     assert answer.status_code == 200
     assert 'gchain_phase{phase="forming"} 1.0' in answer.text
     assert "gchain_tls_leaf_expiry_seconds" in answer.text
-    plain = httpx.get(f"http://127.0.0.1:{validator.status}/metrics")
+    plain = httpx.get(f"http://127.0.0.1:{validator.status}/metrics", timeout=30)
     assert plain.status_code == 404
 
 
 def test_the_status_listener_takes_no_transaction(ledgers: Any) -> None:
     validator = ledgers.start(1).validators[0]
-    answer = httpx.post(f"http://127.0.0.1:{validator.status}/v1/tx", content=b"x")
+    answer = httpx.post(f"http://127.0.0.1:{validator.status}/v1/tx", content=b"x", timeout=30)
     assert answer.status_code == 404
 
 
@@ -140,7 +140,7 @@ def test_the_node_stops_cleanly_and_names_a_taken_port(ledgers: Any) -> None:
     validator = ledgers.start(1).validators[0]
     second = type(validator.node)(validator.node.command, validator.home / "second.log")
     second.start()
-    assert second.running.wait(30) == 2
+    assert second.running.wait(120) == 2
     assert "http.status: cannot listen at 127.0.0.1" in second.log.read_text()
     assert validator.engine.kill(signal.SIGTERM) is not None
     assert validator.node.kill(signal.SIGTERM) == 0
@@ -154,7 +154,7 @@ def test_an_engine_with_another_genesis_is_refused(ledgers: Any) -> None:
     (validator.home / "genesis.json").write_text(json.dumps(document))
     validator.start_node()
     validator.engine.start()
-    assert validator.node.running.wait(30) == 3
+    assert validator.node.running.wait(120) == 3
     assert "the engine's genesis document differs from" in (validator.home / "node.log").read_text()
 
 

@@ -52,7 +52,7 @@ class RemoteSigner:
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(30)
+            self.process.wait(120)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def _new_key(path: Path) -> FileKey:
 
 def _votes(validator: Any, height: int) -> set[str]:
     """Addresses, in hex, whose votes for the block of `height` the next block keeps."""
-    answer = httpx.get(f"http://127.0.0.1:{validator.rpc}/block?height={height + 1}", timeout=5).json()
+    answer = httpx.get(f"http://127.0.0.1:{validator.rpc}/block?height={height + 1}", timeout=30).json()
     signatures = answer["result"]["block"]["last_commit"]["signatures"]
     return {each["validator_address"].lower() for each in signatures if each["block_id_flag"] == 2}
 

@@ -31,7 +31,7 @@ class Scripted:
                 return abci.Response(info=abci.ResponseInfo(data=request.info.version))
             case "check_tx":
                 self.entered.set()
-                assert self.release.wait(10), "the test did not release CheckTx"
+                assert self.release.wait(120), "the test did not release CheckTx"
                 return abci.Response(check_tx=abci.ResponseCheckTx(code=7))
             case kind:
                 raise RuntimeError(f"scripted failure at {kind}")
@@ -40,7 +40,7 @@ class Scripted:
 class Client:
     def __init__(self, path: Path) -> None:
         self.connection = socket.socket(socket.AF_UNIX)
-        self.connection.settimeout(10)
+        self.connection.settimeout(120)
         self.connection.connect(str(path))
         self._reader = FrameReader(self.connection)
 
@@ -100,7 +100,7 @@ def test_flush_is_answered_at_once_although_another_connection_is_busy(
 ) -> None:
     busy = Client(path)
     busy.send(abci.Request(check_tx=abci.RequestCheckTx(tx=b"x")), FLUSH)
-    assert handler.entered.wait(10)
+    assert handler.entered.wait(120)
     client.send(info("consensus"), FLUSH)
     first, second = client.receive(), client.receive()
     assert first is not None

@@ -93,10 +93,10 @@ def address(workspace: Workspace) -> Iterator[str]:
     server = uvicorn.Server(uvicorn.Config(application(workspace), host="127.0.0.1", port=0, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not server.started:
-        assert time.monotonic() < deadline, "the server did not start in 20 s"
+        assert time.monotonic() < deadline, "the server did not start in 120 s"
         time.sleep(0.02)
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
-    thread.join(10)
+    thread.join(120)

@@ -28,7 +28,7 @@ FORM = {
 
 @pytest.fixture
 def client(address: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=address, trust_env=False, timeout=30) as made:
+    with httpx.Client(base_url=address, trust_env=False, timeout=120) as made:
         yield made
 
 
