@@ -12,8 +12,8 @@ from typing import Any
 from setuptools import setup
 
 STATE_PATH = (
-    "app", "cbor", "delivery", "known_keys", "messages", "recent", "replay", "rows", "state", "store", "tree", "tx",
-    "validators", "verified", "engine/interface", "engine/cometbft/adapter", "engine/cometbft/framing",
+    "app", "cbor", "delivery", "journal", "known_keys", "messages", "recent", "rows", "state", "store", "tree", "tx",
+    "replay", "validators", "verified", "engine/interface", "engine/cometbft/adapter", "engine/cometbft/framing",
     "engine/cometbft/server", "engine/cometbft/wire", "modules/context", "modules/records", "proof/merkle",
     "tlog/entries", "tlog/frontier", "tlog/recording",
 )  # fmt: skip

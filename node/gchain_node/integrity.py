@@ -9,7 +9,7 @@ from gchain_node.errors import CorruptStateError
 from gchain_node.rows import shown
 from gchain_node.store import Store
 from gchain_node.tlog.checking import verify_log
-from gchain_node.tree import Tree
+from gchain_node.tree import Tree, packed
 
 __all__ = ["IntegrityReport", "verify_store"]
 
@@ -40,7 +40,7 @@ def verify_store(store: Store) -> IntegrityReport:
     """
     store.check_file()
     pages = dict(store.pages())
-    tree = Tree(pages.get)
+    tree = Tree(packed(pages.get))
     visited: set[bytes] = set()
     leaves = tree.leaves(visited.add)
     if store.height and tree.root() != store.app_hash:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 __all__ = ["UNKNOWN", "Recent"]
 
-UNKNOWN: Final = bytes(bytearray(b"not here"))  # known by identity alone, and so made here, not a literal
+UNKNOWN: Final[Any] = bytes(bytearray(b"not here"))  # known by identity alone, and so made here, not a literal
 
 
 class Recent:
-    """The latest entries of a table, present (bytes) and absent (None), between `bound` and twice as many.
+    """The latest entries of a table, present and absent (None), between `bound` and twice as many.
 
     Two generations: when the young one is full it becomes the old one, whose entries come back to it as they are asked
     for. What is asked for often stays, at the cost of one more look-up. Not safe across threads.
@@ -19,10 +19,10 @@ class Recent:
 
     def __init__(self, bound: int) -> None:
         self._bound = bound
-        self._young: dict[bytes, bytes | None] = {}
-        self._old: dict[bytes, bytes | None] = {}
+        self._young: dict[bytes, Any] = {}
+        self._old: dict[bytes, Any] = {}
 
-    def get(self, key: bytes) -> bytes | None:
+    def get(self, key: bytes) -> Any:
         """What the table has under `key`, or `UNKNOWN`."""
         found = self._young.get(key, UNKNOWN)
         if found is UNKNOWN:
@@ -31,12 +31,12 @@ class Recent:
                 self.put(key, found)
         return found
 
-    def put(self, key: bytes, value: bytes | None) -> None:
+    def put(self, key: bytes, value: Any) -> None:
         """Keep what the table has under `key` now. Every change of the table MUST pass here or through `update`."""
-        if len(self._young) >= self._bound:
+        if len(self._young) >= self._bound and key not in self._young:
             self._old, self._young = self._young, {}
         self._young[key] = value
 
-    def update(self, fresh: Mapping[bytes, bytes | None]) -> None:
+    def update(self, fresh: Mapping[bytes, Any]) -> None:
         for key, value in fresh.items():
             self.put(key, value)

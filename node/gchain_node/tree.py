@@ -20,14 +20,19 @@ from dataclasses import dataclass
 
 from gchain_node.errors import CorruptStateError
 
-__all__ = ["EMPTY", "Change", "Leaf", "Path", "Tree", "inner_hash", "leaf_hash"]
+__all__ = ["EMPTY", "Change", "Leaf", "Page", "Path", "Tree", "inner_hash", "leaf_hash", "pack", "packed", "unpack"]
 
 EMPTY = bytes(32)
 Leaf = tuple[bytes, bytes]  # SHA-256 of the key, SHA-256 of the value
-Slot = Leaf | bytes | None  # a lone key, the hash of a page below, or nothing
-_Page = list[Slot]
+Slot = Leaf | bytes | None  # a lone key, the hash of a page or node below, or nothing
+Page = list[Slot]
+"""The 31 nodes of four levels: the whole page at 1, below node n those at 2n and 2n + 1, the 16 slots from 16 on (0 is
+unused). What several changes have in common is so hashed once and kept. MUST NOT be changed once it is in a `Change`
+or comes from `load`: queries and blocks share it."""
+_SLOTS = 16
 _sha256 = hashlib.sha256
 _INNER_EMPTY = b"\x01" + EMPTY
+_NIBBLES = [bytes([nibble]) for nibble in range(16)]
 
 
 def leaf_hash(key_hash: bytes, value_hash: bytes) -> bytes:
@@ -43,7 +48,7 @@ class Change:
     """The new root, and the pages that make it so; `None` deletes a page."""
 
     root: bytes
-    pages: dict[bytes, bytes | None]
+    pages: dict[bytes, Page | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +62,11 @@ class Path:
 class Tree:
     """A tree whose pages `load` finds by their path (one byte a nibble; the root's path is empty)."""
 
-    def __init__(self, load: Callable[[bytes], bytes | None]) -> None:
+    def __init__(self, load: Callable[[bytes], Page | None]) -> None:
         self._load = load
 
     def root(self) -> bytes:
-        return _fold(self._page(b""), 0, 16)
+        return _hash(self._page(b"")[1])
 
     def update(self, changes: Mapping[bytes, bytes | None]) -> Change:
         """What the tree becomes when keys get values (`None` deletes). Nothing is written."""
@@ -69,10 +74,11 @@ class Tree:
             (_sha256(key).digest(), None if value is None else _sha256(value).digest())
             for key, value in changes.items()
         ]
-        written: dict[bytes, bytes | None] = {}
-        page = self._changed(b"", self._page(b""), items, written)
-        written[b""] = _pack(page)
-        return Change(_fold(page, 0, 16), written)
+        written: dict[bytes, Page | None] = {}
+        page = self._page(b"").copy()
+        self._change(b"", page, items, written)
+        written[b""] = page
+        return Change(_hash(page[1]), written)
 
     def path(self, key: bytes) -> Path:
         """The evidence that `key` has the value it has, or none."""
@@ -81,10 +87,16 @@ class Tree:
         prefix = b""
         while True:
             page = self._page(prefix)
-            slot = _descend(page, _nibble(key_hash, len(prefix)), siblings)
-            if not isinstance(slot, bytes):
-                return Path(tuple(siblings), slot)
-            prefix += bytes([_nibble(key_hash, len(prefix))])
+            nibble = _nibble(key_hash, len(prefix))
+            at = 1
+            while at < _SLOTS and isinstance(page[at], bytes):
+                at = at << 1 | nibble >> 3 & 1
+                nibble <<= 1
+                siblings.append(_hash(page[at ^ 1]))
+            end = page[at]
+            if not isinstance(end, bytes):
+                return Path(tuple(siblings), end)
+            prefix += _NIBBLES[_nibble(key_hash, len(prefix))]
 
     def leaves(self, visited: Callable[[bytes], object] = bool) -> dict[bytes, bytes]:
         """Every key hash with its value hash, checking each page against its parent; `visited` is told each page's
@@ -99,9 +111,9 @@ class Tree:
     ) -> None:
         page = self._page(prefix)
         visited(prefix)
-        if expected is not None and _fold(page, 0, 16) != expected:
+        if expected is not None and _hash(page[1]) != expected:
             raise CorruptStateError(f"table page, row {prefix.hex()}: its hash is not the one in the page above")
-        for nibble, slot in enumerate(page):
+        for nibble, slot in enumerate(page[_SLOTS:]):
             below = prefix + bytes([nibble])
             if isinstance(slot, tuple):
                 if any(_nibble(slot[0], depth) != step for depth, step in enumerate(below)):
@@ -112,32 +124,36 @@ class Tree:
             elif slot is not None:
                 self._walk(below, slot, found, visited)
 
-    def _page(self, prefix: bytes) -> _Page:
-        data = self._load(prefix)
-        if data is None:
+    def _page(self, prefix: bytes) -> Page:
+        page = self._load(prefix)
+        if page is None:
             if prefix:
                 raise CorruptStateError(f"table page, row {prefix.hex()}: missing, though the page above names it")
-            return [None] * 16
-        return _unpack(data, prefix)
-
-    def _changed(
-        self, prefix: bytes, page: _Page, items: list[tuple[bytes, bytes | None]], written: dict[bytes, bytes | None]
-    ) -> _Page:
-        groups: dict[int, list[tuple[bytes, bytes | None]]] = {}
-        for item in items:
-            groups.setdefault(_nibble(item[0], len(prefix)), []).append(item)
-        for nibble, group in groups.items():
-            page[nibble] = self._slot(prefix + bytes([nibble]), page[nibble], group, written)
+            return _new()
         return page
 
+    def _change(
+        self, prefix: bytes, page: Page, items: list[tuple[bytes, bytes | None]], written: dict[bytes, Page | None]
+    ) -> None:
+        """Put `items` into `page`, which is the caller's own, and note in `written` what becomes of those below."""
+        depth = len(prefix)
+        groups: dict[int, list[tuple[bytes, bytes | None]]] = {}
+        for item in items:
+            groups.setdefault(_nibble(item[0], depth), []).append(item)
+        for nibble, group in groups.items():
+            at = _SLOTS + nibble
+            page[at] = self._slot(prefix + _NIBBLES[nibble], page[at], group, written)
+        _settle(page, {(_SLOTS + nibble) >> 1 for nibble in groups})
+
     def _slot(
-        self, prefix: bytes, slot: Slot, items: list[tuple[bytes, bytes | None]], written: dict[bytes, bytes | None]
+        self, prefix: bytes, slot: Slot, items: list[tuple[bytes, bytes | None]], written: dict[bytes, Page | None]
     ) -> Slot:
         if isinstance(slot, bytes):
-            page = self._changed(prefix, self._page(prefix), items, written)
-            lone = _lone(page)
-            written[prefix] = _pack(page) if isinstance(lone, bool) else None
-            return lone if not isinstance(lone, bool) else _fold(page, 0, 16)
+            page = self._page(prefix).copy()
+            self._change(prefix, page, items, written)
+            whole = page[1]  # a page that is empty, or holds one leaf, goes into its parent
+            written[prefix] = page if isinstance(whole, bytes) else None
+            return whole
         alive = dict([slot] if slot is not None else [])
         for key_hash, value_hash in items:
             if value_hash is None:
@@ -146,9 +162,14 @@ class Tree:
                 alive[key_hash] = value_hash
         if len(alive) < 2:
             return next(iter(alive.items()), None)
-        page = self._changed(prefix, [None] * 16, list(alive.items()), written)
-        written[prefix] = _pack(page)
-        return _fold(page, 0, 16)
+        page = _new()
+        self._change(prefix, page, list(alive.items()), written)
+        written[prefix] = page
+        return page[1]
+
+
+def _new() -> Page:
+    return [None] * (2 * _SLOTS)
 
 
 def _nibble(key_hash: bytes, depth: int) -> int:
@@ -156,21 +177,15 @@ def _nibble(key_hash: bytes, depth: int) -> int:
     return byte & 15 if depth & 1 else byte >> 4
 
 
-def _lone(page: _Page) -> Leaf | bool | None:
-    """The only leaf of a page that must fold into its parent, None for an empty page, False if the page stays."""
-    filled = [slot for slot in page if slot is not None]
-    if not filled:
-        return None
-    first = filled[0]
-    return first if len(filled) == 1 and isinstance(first, tuple) else False
-
-
-def _fold(page: _Page, low: int, high: int) -> bytes:
-    """Hash of the slots from `low` to `high`, a power of two of them, by the compact rule of the module's docstring."""
-    level = page[low:high]
-    while len(level) > 1:
-        level = [_join(level[at], level[at + 1]) for at in range(0, len(level), 2)]
-    return _hash(level[0])
+def _settle(page: Page, stale: set[int]) -> None:
+    """Join anew the nodes of one level in `stale`, whose children changed, and all that stand above them."""
+    while stale:
+        above: set[int] = set()
+        for at in stale:
+            page[at] = _join(page[at << 1], page[at << 1 | 1])
+            if at > 1:
+                above.add(at >> 1)
+        stale = above
 
 
 def _join(left: Slot, right: Slot) -> Slot:
@@ -192,28 +207,21 @@ def _hash(slot: Slot) -> bytes:
     return slot  # type: ignore[return-value]  # the hash of a page below
 
 
-def _descend(page: _Page, nibble: int, siblings: list[bytes]) -> Slot:
-    """Go down the four levels of a page towards `nibble`, noting siblings; the slot where it ends."""
-    low, high = 0, 16
-    while True:
-        filled = [slot for slot in page[low:high] if slot is not None]
-        if not filled:
-            return None
-        if high - low == 1 or (len(filled) == 1 and isinstance(filled[0], tuple)):
-            return filled[0]
-        middle = (low + high) // 2
-        if nibble < middle:
-            siblings.append(_fold(page, middle, high))
-            high = middle
-        else:
-            siblings.append(_fold(page, low, middle))
-            low = middle
+def packed(load: Callable[[bytes], bytes | None]) -> Callable[[bytes], Page | None]:
+    """Pages out of where their bytes are."""
+
+    def unpacked(path: bytes) -> Page | None:
+        data = load(path)
+        return None if data is None else unpack(data, path)
+
+    return unpacked
 
 
-def _pack(page: _Page) -> bytes:
+def pack(page: Page) -> bytes:
+    """A page's slots as they are stored: 16 bits say which are leaves, 16 which are hashes; then their bytes."""
     leaves = inners = 0
     parts = [b""]
-    for nibble, slot in enumerate(page):
+    for nibble, slot in enumerate(page[_SLOTS:]):
         if slot is None:
             continue
         if type(slot) is tuple:
@@ -226,17 +234,23 @@ def _pack(page: _Page) -> bytes:
     return b"".join(parts)
 
 
-def _unpack(data: bytes, prefix: bytes) -> _Page:
+def unpack(data: bytes, path: bytes) -> Page:
+    """The page that `pack` gave. Raises `CorruptStateError` that names its path."""
     leaves, inners = int.from_bytes(data[:2], "big"), int.from_bytes(data[2:4], "big")
     if len(data) != 4 + 64 * leaves.bit_count() + 32 * inners.bit_count() or leaves & inners:
-        raise CorruptStateError(f"table page, row {prefix.hex()}: {len(data)} bytes do not fit its slots")
-    page: _Page = [None] * 16
+        raise CorruptStateError(f"table page, row {path.hex()}: {len(data)} bytes do not fit its slots")
+    page = _new()
+    filled: set[int] = set()
     at = 4
-    for nibble in range(16):
+    for nibble in range(_SLOTS):
         if inners >> nibble & 1:
-            page[nibble] = data[at : at + 32]
+            page[_SLOTS + nibble] = data[at : at + 32]
             at += 32
         elif leaves >> nibble & 1:
-            page[nibble] = (data[at : at + 32], data[at + 32 : at + 64])
+            page[_SLOTS + nibble] = (data[at : at + 32], data[at + 32 : at + 64])
             at += 64
+        else:
+            continue
+        filled.add((_SLOTS + nibble) >> 1)
+    _settle(page, filled)
     return page

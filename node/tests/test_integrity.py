@@ -26,7 +26,7 @@ from gchain_node.store import Store
 def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The database of a ledger that has made three blocks, the second with the go-live, and their blocks beside it."""
     consortium = DevelopmentConsortium.open(tmp_path)
-    store = Store(tmp_path / "state.db")
+    store = Store(tmp_path / "state.db", waiting=0)  # every height in the tables, where the damage is done
     monkeypatch.setattr("gchain_node.engine.embedded.index.STEP", 1)  # the index in its table, not in memory
     app, keys = App(store), [consortium.members[0].keys["validator"]]
     engine = EmbeddedEngine(app, tmp_path / "blocks.db", consortium.genesis, keys)
@@ -65,6 +65,10 @@ FLIPPED = (
             "table value, row consortium: its checksum is",
         ),
         (FLIPPED.format(table="page", column="path", key="x''"), "table page, row root: its checksum is"),
+        (
+            "UPDATE value SET data = substr(data, 1, 20) || x'ff' || substr(data, 22) WHERE key = CAST('rules' AS BLOB)",
+            "table value, row rules: its checksum is",
+        ),
         ("DELETE FROM value WHERE key = CAST('rules' AS BLOB)", "table value: a row is missing"),
         ("DELETE FROM page WHERE path = (SELECT max(path) FROM page)", "table page, row [0-9a-f]+: missing"),
         ("UPDATE page SET data = x'00' WHERE path = x''", "table page, row root: its checksum is"),

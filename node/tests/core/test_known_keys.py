@@ -43,10 +43,10 @@ def test_most_keys_that_are_not_there_are_denied() -> None:
 
 def test_a_store_opened_again_finds_what_was_written_before_and_since(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
-    store = Store(path)
+    store = Store(path, waiting=0)
     store.commit(Batch(1, bytes(32), dict.fromkeys(_STORED, b"before"), {}))
     store.close()
-    store = Store(path)
+    store = Store(path, waiting=0)
     for height in range(2, 7):
         store.commit(Batch(height, bytes(32), {b"records/new-%d" % height: b"since"}, {}))
         assert store.get(_STORED[-1]) == b"before"

@@ -38,6 +38,9 @@ def load_disk() -> ModuleType:
     return module
 
 
+_WAITING = 40  # the changes of two heights, and the third puts them into the tables
+
+
 def write(store: Store, height: int) -> bytes:
     values: dict[bytes, bytes | None] = {b"records/%d-%d" % (height, n): bytes(300) for n in range(12)}
     values |= {b"records/%d-%d" % (height - 2, n): None for n in range(3)}
@@ -53,7 +56,7 @@ def check(directory: Path, files: dict[str, bytes], roots: dict[int, bytes], los
         old.unlink()
     for name, content in files.items():
         (directory / name).write_bytes(content)
-    store = Store(directory / "state.db")
+    store = Store(directory / "state.db", waiting=_WAITING)
     try:
         assert store.app_hash == roots[store.height], f"app hash of height {store.height}; lost: {lost}"
         if store.height:
@@ -71,7 +74,7 @@ def run(tmp_path: Path, heights: int, *, every: int, checkpoint: int) -> int:
     after.mkdir()
     roots, told = {0: b""}, {0: 0}  # app hash of each height; events until its commit returned
     with load_disk().recording() as disk:
-        store = Store(live / "state.db")
+        store = Store(live / "state.db", waiting=_WAITING)
         store._connection.execute(f"PRAGMA wal_autocheckpoint={checkpoint}")
         for height in range(1, heights + 1):
             roots[height] = write(store, height)

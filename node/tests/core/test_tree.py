@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from gchain_node.errors import CorruptStateError, VerificationError
 from gchain_node.proof.state import StateProof
-from gchain_node.tree import EMPTY, Tree, inner_hash, leaf_hash
+from gchain_node.tree import EMPTY, Page, Tree, inner_hash, leaf_hash, pack, packed
 
 Values = dict[bytes, bytes]
 
@@ -33,13 +34,19 @@ def reference(values: Values) -> bytes:
 
 
 class Pages(dict[bytes, bytes]):
-    def apply(self, changes: dict[bytes, bytes | None]) -> bytes:
-        change = Tree(self.get).update(changes)
-        for path, data in change.pages.items():
-            if data is None:
+    """Pages as a database has them."""
+
+    @property
+    def tree(self) -> Tree:
+        return Tree(packed(self.get))
+
+    def apply(self, changes: Mapping[bytes, bytes | None]) -> bytes:
+        change = self.tree.update(changes)
+        for path, page in change.pages.items():
+            if page is None:
                 self.pop(path, None)
             else:
-                self[path] = data
+                self[path] = pack(page)
         return change.root
 
 
@@ -58,11 +65,26 @@ def test_the_root_depends_on_keys_and_values_alone(history: list[dict[bytes, byt
                 values.pop(key, None)
             else:
                 values[key] = value
-        assert root == reference(values) == Tree(pages.get).root()
-    assert len(Tree(pages.get).leaves()) == len(values)
+        assert root == reference(values) == pages.tree.root()
+    assert len(pages.tree.leaves()) == len(values)
     fresh = Pages()
     fresh.apply(dict(values))
     assert {k: v for k, v in pages.items() if k or values} == {k: v for k, v in fresh.items() if k or values}
+
+
+@settings(max_examples=60)
+@given(st.lists(CHANGES, max_size=8))
+def test_pages_that_stay_in_memory_are_those_that_are_read_again(history: list[dict[bytes, bytes | None]]) -> None:
+    stored, kept = Pages(), dict[bytes, Page | None]()
+    for changes in history:
+        before = {path: None if page is None else page.copy() for path, page in kept.items()}
+        change = Tree(kept.get).update(changes)
+        assert kept == before, "an update changed a page that others read"
+        assert change.root == stored.apply(changes)
+        kept.update(change.pages)
+        assert kept == dict.fromkeys(kept) | {path: packed(stored.get)(path) for path in stored}
+        for key in changes:
+            assert Tree(kept.get).path(key) == stored.tree.path(key)
 
 
 @settings(max_examples=60)
@@ -70,7 +92,7 @@ def test_the_root_depends_on_keys_and_values_alone(history: list[dict[bytes, byt
 def test_every_key_has_one_proof_of_presence_or_absence(values: Values, key: bytes, other: bytes) -> None:
     pages = Pages()
     root = pages.apply(dict(values))
-    path = Tree(pages.get).path(key)
+    path = pages.tree.path(key)
     value = values.get(key)
     proof = StateProof(key, value, path.siblings, path.end)
     StateProof.decode(proof.encode()).verify(root)
@@ -97,14 +119,14 @@ def test_a_damaged_page_is_named(pages: Pages) -> None:
     path = max(pages)
     pages[path] = pages[path][:-1] + bytes([pages[path][-1] ^ 1])
     with pytest.raises(CorruptStateError, match=f"row {path.hex()}"):
-        Tree(pages.get).leaves()
+        pages.tree.leaves()
 
 
 def test_a_missing_or_truncated_page_is_named(pages: Pages) -> None:
     path = max(pages)
     whole = pages.pop(path)
     with pytest.raises(CorruptStateError, match="missing"):
-        Tree(pages.get).leaves()
+        pages.tree.leaves()
     pages[path] = whole[:-1]
     with pytest.raises(CorruptStateError, match="do not fit"):
-        Tree(pages.get).leaves()
+        pages.tree.leaves()
