@@ -66,7 +66,8 @@ FLIPPED = (
         ),
         (FLIPPED.format(table="page", column="path", key="x''"), "table page, row root: its checksum is"),
         (
-            "UPDATE value SET data = substr(data, 1, 20) || x'ff' || substr(data, 22) WHERE key = CAST('rules' AS BLOB)",
+            "UPDATE value SET data = substr(data, 1, 20) || x'ff' || substr(data, 22) "
+            "WHERE key = CAST('rules' AS BLOB)",
             "table value, row rules: its checksum is",
         ),
         ("DELETE FROM value WHERE key = CAST('rules' AS BLOB)", "table value: a row is missing"),
