@@ -152,12 +152,13 @@ From the command to an API that says that it is ready; {len(found["first"])} rou
 def _state(found: dict[str, Any]) -> str:
     rows = found["rows"]
     lines = [
+        Line("block of 500, mean", [(row["keys"], row["commit_mean"]) for row in rows]),
         Line("block of 500, p50", [(row["keys"], row["commit_p50"]) for row in rows]),
-        Line("plain SQLite, p50", [(row["keys"], row["plain_p50"]) for row in rows]),
+        Line("plain SQLite, mean", [(row["keys"], row["plain_mean"]) for row in rows]),
     ]
     chart = line_chart("Time to commit a block as the state grows", "keys", "milliseconds", lines, log_x=True)
     (_IMAGES / "state.svg").write_text(chart)
-    names = ("commit_p50", "commit_p95", "commit_p99", "plain_p50", "proof_p50", "proof_p99", "start")
+    names = ("commit_p50", "commit_mean", "commit_p95", "commit_p99", "plain_p50", "plain_mean", "proof_p50", "start")
     body = [
         [
             f"{row['keys']:,}",
@@ -166,12 +167,14 @@ def _state(found: dict[str, Any]) -> str:
         ]
         for row in rows
     ]
-    headings = ["keys", "commit p50 ms", "p95", "p99", "plain p50 ms", "proof p50 ms", "p99", "start ms"]
+    headings = ["keys", "commit p50 ms", "mean", "p95", "p99", "plain p50 ms", "mean", "proof p50 ms", "start ms"]
     return f"""## A large state
 
-Blocks of 500 changes, a fifth of them to keys that exist: the tree computed, values and pages written and synced.
+Blocks of 500 changes, a fifth of them to keys that exist: the tree computed, values written and synced. Every sixteenth
+block also moves what waited in the journal into the tables: *p95* is one of those, and the *mean* has its share of it.
 *Plain* is a SQLite table that takes the same blocks without tree, proofs or checksums. *Start* is opening the
-database and the first proof. Memory is the resident peak of the process, filling the state included.
+database with a full journal, whose part of the tree is computed again, and the first proof. Memory is the resident
+peak of the process, filling the state included.
 
 ![Time to commit a block as the state grows](images/state.svg)
 

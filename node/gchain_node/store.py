@@ -34,7 +34,7 @@ from gchain_node.tlog import tables
 from gchain_node.tlog.frontier import LogAppend
 from gchain_node.tree import Page, Tree, pack, unpack
 
-__all__ = ["FORMAT", "Batch", "Store"]
+__all__ = ["FORMAT", "JOURNAL", "Batch", "Store"]
 
 FORMAT = b"4"  # 2: with a transparency log; 3: rows carry checksums; 4: with a journal
 _WITHOUT_JOURNAL = b"3"  # the same, but that a node of that format would not see the journal
@@ -50,7 +50,7 @@ _PRAGMAS = (
     "cell_size_check=ON",
 )  # fmt: skip
 _RECENT = 16_384  # values, and pages of the tree, that stay in memory at least
-_JOURNAL = 8_192  # changed values that wait in the journal at most; a start computes their part of the tree
+JOURNAL = 8_192  # changed values that wait in the journal at most; a start computes their part of the tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Store:
         CorruptStateError: what the journal holds does not lead to the app hash.
     """
 
-    def __init__(self, path: Path | None, *, waiting: int = _JOURNAL) -> None:
+    def __init__(self, path: Path | None, *, waiting: int = JOURNAL) -> None:
         self.path = path
         self._bound = waiting
         self._journal = Journal()
