@@ -29,8 +29,7 @@ def account_wide_subscription_ends_inside(policy: View, at: Context) -> Iterator
     if kind == _SUBSCRIPTION:
         yield from arn_faults(at, _text(document, "DestinationArn"), "DestinationArn of the policy")
     elif kind == _PROTECTION:
-        for name in _findings_buckets(document):
-            yield from bucket_faults(at, name, "the bucket of data protection findings")
+        yield from _findings_faults(document, at)
     elif kind not in _LOCAL_POLICIES:
         raise UnknownValue(f"policyType {kind!r} is none that CloudWatch Logs has")
 
@@ -42,12 +41,20 @@ def _text(document: Mapping[str, Any], name: str) -> str:
     return found
 
 
-def _findings_buckets(document: Mapping[str, Any]) -> Iterator[str]:
-    for statement in document.get("Statement") or ():
+@RES_061.on("aws:cloudwatch/logDataProtectionPolicy:LogDataProtectionPolicy")
+def findings_of_a_group_stay_inside(policy: View, at: Context) -> Iterator[str]:
+    yield from _findings_faults(json_object(policy.required("policyDocument"), "policyDocument"), at)
+
+
+def _findings_faults(document: Mapping[str, Any], at: Context) -> Iterator[str]:
+    """Findings go to log groups and streams of the account and region itself, and to buckets that may be anywhere."""
+    if not document.get("Statement"):
+        raise UnknownValue("Statement is not in the policy document")
+    for statement in document["Statement"]:
         audit = (statement.get("Operation") or {}).get("Audit") or {}
-        bucket = ((audit.get("FindingsDestination") or {}).get("S3") or {}).get("Bucket")
-        if bucket:
-            yield str(bucket)
+        written = (audit.get("FindingsDestination") or {}).get("S3")
+        if written is not None:
+            yield from bucket_faults(at, _text(written, "Bucket"), "the bucket of data protection findings")
 
 
 @RES_061.on("aws:cloudwatch/logDestination:LogDestination")

@@ -18,7 +18,8 @@ __all__ = ["COLLECTORS", "GLOBAL_COLLECTORS", "aggregators"]
 _ACCOUNT_POLICIES = ("SUBSCRIPTION_FILTER_POLICY", "DATA_PROTECTION_POLICY")
 
 
-def subscriptions(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
+def log_groups(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
+    """Subscriptions of log groups, and the data protection policy of each that has or had one."""
     for group in account.pages("logs", region, "describe_log_groups", "logGroups"):
         name = group["logGroupName"]
         for each in account.pages(
@@ -30,6 +31,16 @@ def subscriptions(account: Account, region: str, skip: set[str]) -> Iterator[Res
                 region,
                 {"logGroup": name, "destinationArn": each["destinationArn"]},
             )
+        if status := group["dataProtectionStatus?"]:
+            asked = account.ask("logs", region, "get_data_protection_policy", logGroupIdentifier=name)
+            document = asked["policyDocument" if status == "ACTIVATED" else "policyDocument?"]
+            if document is not None:
+                yield account.resource(
+                    "aws:cloudwatch/logDataProtectionPolicy:LogDataProtectionPolicy",
+                    name,
+                    region,
+                    {"logGroupName": name, "policyDocument": document},
+                )
 
 
 def account_policies(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:
@@ -142,7 +153,10 @@ def _endpoint(item: Answer) -> dict[str, Any]:
 
 
 COLLECTORS = {
-    ("aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter",): subscriptions,
+    (
+        "aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter",
+        "aws:cloudwatch/logDataProtectionPolicy:LogDataProtectionPolicy",
+    ): log_groups,
     ("aws:cloudwatch/logAccountPolicy:LogAccountPolicy",): account_policies,
     ("aws:cloudwatch/logDestination:LogDestination",): Listing(
         "aws:cloudwatch/logDestination:LogDestination",

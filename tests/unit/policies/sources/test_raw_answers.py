@@ -51,6 +51,7 @@ ALLOWED: dict[Place, str] = {
         "DescribeVpcs",
         "Vpcs.Ipv6CidrBlockAssociationSet",
     ): "a VPC without IPv6 has none; subnets are judged too",
+    ("logs", "DescribeLogGroups", "logGroups.dataProtectionStatus"): "a group that never had a policy has none",
     (
         "rds",
         "DescribeDBClusters",
