@@ -167,14 +167,21 @@ def identity_providers(account: Account, region: str, skip: set[str]) -> Iterato
 
 
 def manages_organization(account: Account) -> bool:
-    """Whether the account is its organization's management account, which alone may list guardrail policies."""
+    """Whether the account is its organization's management account, which alone may list guardrail policies.
+
+    Raises:
+        SourceError: the answer names that account in two ways that differ: of a member less is judged.
+    """
     try:
         found = account.ask("organizations", account.home_region, "describe_organization")
     except ClientError as error:
         if error.response["Error"]["Code"] == "AWSOrganizationsNotInUseException":
             return False
         raise
-    return found.text("Organization.MasterAccountId") == account.number
+    manager, arn = found.text("Organization.MasterAccountId"), found.text("Organization.MasterAccountArn")
+    if arn.rpartition("/")[2] != manager:
+        raise SourceError(f"DescribeOrganization: the management account is {manager}, and {arn}")
+    return manager == account.number
 
 
 def guardrails(account: Account, region: str, skip: set[str]) -> Iterator[Resource]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.unit.policies.estate import arn, close_egress
+from tests.unit.policies.estate import arn, close_egress, document
 from tests.unit.policies.local_cloud import ACCOUNT, Cloud
 
 __all__ = ["RULES", "plant"]
@@ -235,7 +235,38 @@ def _dead_letters(cloud: Cloud) -> None:
     cloud.client("sqs").create_queue(QueueName="rare", Attributes={"RedrivePolicy": own})
 
 
+def _region_deny(cloud: Cloud) -> None:
+    organizations = cloud.client("organizations")
+    organizations.create_organization(FeatureSet="ALL")
+    foreign = {"StringNotEquals": {"aws:RequestedRegion": [_NEAR, "eu-west-3"]}}
+    deny = {"Effect": "Deny", "NotAction": ["iam:*", "kms:*"], "Resource": "*", "Condition": foreign}
+    asked = {"Name": "regions", "Description": "regions", "Type": "SERVICE_CONTROL_POLICY"}
+    policy = organizations.create_policy(Content=document(deny), **asked)["Policy"]["PolicySummary"]["Id"]
+    organizations.attach_policy(PolicyId=policy, TargetId=ACCOUNT)
+
+
+def _public_access(cloud: Cloud) -> None:
+    cloud.client("ec2", "eu-west-3").modify_vpc_block_public_access_options(InternetGatewayBlockMode="off")
+
+
+def _loose_locks(cloud: Cloud) -> None:
+    s3 = cloud.s3()
+    for name, mode, days in (("rare-evidence", "GOVERNANCE", 4000), ("rare-audit", "COMPLIANCE", 1)):
+        where = {"LocationConstraint": _NEAR}
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration=where, ObjectLockEnabledForBucket=True)
+        kept = {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": {"Mode": mode, "Days": days}}}
+        s3.put_object_lock_configuration(Bucket=name, ObjectLockConfiguration=kept)
+
+
+def _blind_regions(cloud: Cloud) -> None:
+    """One watcher a region: whoever comes back to life in an answer must not hide behind another."""
+    guardduty = cloud.client("guardduty")
+    guardduty.update_detector(DetectorId=guardduty.list_detectors()["DetectorIds"][0], Enable=False)
+    cloud.client("config", "eu-west-3").stop_configuration_recorder(ConfigurationRecorderName="estate")
+
+
 RULES: dict[str, Callable[[Cloud], None]] = {
+    "RES-004": _region_deny,
     "RES-012": _server_access_logs,
     "RES-012 inventory": _inventory,
     "RES-013": _acceleration,
@@ -250,6 +281,9 @@ RULES: dict[str, Callable[[Cloud], None]] = {
     "RES-085": _nat,
     "RES-088": _edge,
     "RES-089": _network_settings,
+    "RES-092": _public_access,
+    "HRD-007": _loose_locks,
+    "HRD-018": _blind_regions,
     "HRD-002": _machine,
     "HRD-012": _listener,
     "RES-024": _databases,
