@@ -124,7 +124,7 @@ def _contents(asked: Path) -> dict[tuple[int, int], set[bytes]]:
     return found
 
 
-@pytest.mark.parametrize("rounds", [120, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [100, pytest.param(1000, marks=pytest.mark.slow)])
 def test_a_process_that_is_killed_within_any_write_never_leads_to_two_signatures(
     tmp_path: Path, recording_key: Any, rounds: int
 ) -> None:
