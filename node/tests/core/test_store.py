@@ -13,7 +13,7 @@ import pytest
 
 from gchain_node.errors import CorruptStateError, StateError
 from gchain_node.integrity import verify_store
-from gchain_node.store import Batch, Store
+from gchain_node.store import JOURNAL, Batch, Store
 from gchain_node.tree import Tree
 
 
@@ -90,9 +90,10 @@ def test_power_lost_at_any_byte_of_the_log_leaves_a_whole_height(tmp_path: Path)
     store.close()
 
 
-def test_a_full_disk_refuses_the_height_and_keeps_the_one_before(tmp_path: Path) -> None:
+@pytest.mark.parametrize("waiting", [0, 100, JOURNAL])  # into the tables, with what waited, into the journal
+def test_a_full_disk_refuses_the_height_and_keeps_the_one_before(tmp_path: Path, waiting: int) -> None:
     path = tmp_path / "state.db"
-    store = Store(path)
+    store = Store(path, waiting=waiting)
     root = write(store, 1)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     log = path.with_name("state.db-wal").stat().st_size
@@ -104,9 +105,13 @@ def test_a_full_disk_refuses_the_height_and_keeps_the_one_before(tmp_path: Path)
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert (store.height, store.app_hash) == (1, root)
     assert store.get(b"records/2-0") is None
-    write(store, 2)
+    root = write(store, 2)
     verify_store(store)
     store.close()
+    again = Store(path)
+    assert (again.height, again.app_hash) == (2, root)
+    verify_store(again)
+    again.close()
 
 
 def test_a_second_process_is_refused(tmp_path: Path) -> None:
