@@ -140,10 +140,12 @@ class Tree:
         groups: dict[int, list[tuple[bytes, bytes | None]]] = {}
         for item in items:
             groups.setdefault(_nibble(item[0], depth), []).append(item)
+        stale = 0
         for nibble, group in groups.items():
             at = _SLOTS + nibble
             page[at] = self._slot(prefix + _NIBBLES[nibble], page[at], group, written)
-        _settle(page, {(_SLOTS + nibble) >> 1 for nibble in groups})
+            stale |= 1 << (at >> 1)
+        _settle(page, stale)
 
     def _slot(
         self, prefix: bytes, slot: Slot, items: list[tuple[bytes, bytes | None]], written: dict[bytes, Page | None]
@@ -177,15 +179,12 @@ def _nibble(key_hash: bytes, depth: int) -> int:
     return byte & 15 if depth & 1 else byte >> 4
 
 
-def _settle(page: Page, stale: set[int]) -> None:
-    """Join anew the nodes of one level in `stale`, whose children changed, and all that stand above them."""
-    while stale:
-        above: set[int] = set()
-        for at in stale:
+def _settle(page: Page, stale: int) -> None:
+    """Join anew the nodes whose bits are set in `stale`, as their children changed, and all that stand above them."""
+    for at in range(_SLOTS - 1, 0, -1):
+        if stale >> at & 1:
             page[at] = _join(page[at << 1], page[at << 1 | 1])
-            if at > 1:
-                above.add(at >> 1)
-        stale = above
+            stale |= 1 << (at >> 1)
 
 
 def _join(left: Slot, right: Slot) -> Slot:
@@ -240,7 +239,7 @@ def unpack(data: bytes, path: bytes) -> Page:
     if len(data) != 4 + 64 * leaves.bit_count() + 32 * inners.bit_count() or leaves & inners:
         raise CorruptStateError(f"table page, row {path.hex()}: {len(data)} bytes do not fit its slots")
     page = _new()
-    filled: set[int] = set()
+    filled = 0
     at = 4
     for nibble in range(_SLOTS):
         if inners >> nibble & 1:
@@ -251,6 +250,6 @@ def unpack(data: bytes, path: bytes) -> Page:
             at += 64
         else:
             continue
-        filled.add((_SLOTS + nibble) >> 1)
+        filled |= 1 << (_SLOTS + nibble >> 1)
     _settle(page, filled)
     return page
