@@ -27,7 +27,7 @@ test: dev  ## every test but `make soak`, end to end on real hosts included
 	@$(BIN)/gchain sandbox prepare
 	@$(BIN)/python -m pytest -m "not soak" $(LANES) $(PYTEST_ARGS)
 
-test-quick: dev  ## the tests that need no hosts, four to five minutes on two cores
+test-quick: dev  ## what of the tests to run at every save, under three minutes on two free cores
 	@GCHAIN_TEST_QUICK=1 $(BIN)/python -m pytest -m "not slow and not sandbox and not soak" $(LANES) $(PYTEST_ARGS)
 
 soak: dev  ## the long fault runs: processes killed 200 times, a node 1,000 blocks behind (an hour or more)
