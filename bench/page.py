@@ -170,11 +170,11 @@ def _state(found: dict[str, Any]) -> str:
     headings = ["keys", "commit p50 ms", "mean", "p95", "p99", "plain p50 ms", "mean", "proof p50 ms", "start ms"]
     return f"""## A large state
 
-Blocks of 500 changes, a fifth of them to keys that exist: the tree computed, values written and synced. Every sixteenth
-block also moves what waited in the journal into the tables: *p95* is one of those, and the *mean* has its share of it.
+Blocks of 500 changes, a fifth of them to keys that exist: the tree computed, values written and synced. One of ten to
+sixteen also moves what waited in the journal into the tables: *p95* is such a block, the *mean* has its share of them.
 *Plain* is a SQLite table that takes the same blocks without tree, proofs or checksums. *Start* is opening the
-database with a full journal, whose part of the tree is computed again, and the first proof. Memory is the resident
-peak of the process, filling the state included.
+database with 4,000 changes in the journal, whose part of the tree is computed again, and the first proof. Memory is
+the resident peak of the process, filling the state included.
 
 ![Time to commit a block as the state grows](images/state.svg)
 

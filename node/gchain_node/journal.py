@@ -32,6 +32,10 @@ class Journal:
         self.values: dict[bytes, bytes | None] = {}
         self.pages: dict[bytes, Page | None] = {}
 
+    def __len__(self) -> int:
+        """Rows of the tables that wait to be written."""
+        return len(self.values) + len(self.pages)
+
     def add(self, values: Mapping[bytes, bytes | None], pages: Mapping[bytes, Page | None]) -> None:
         self.values.update(values)
         self.pages.update(pages)

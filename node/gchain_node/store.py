@@ -50,7 +50,7 @@ _PRAGMAS = (
     "cell_size_check=ON",
 )  # fmt: skip
 _RECENT = 16_384  # values, and pages of the tree, that stay in memory at least
-JOURNAL = 8_192  # changed values that wait in the journal at most; a start computes their part of the tree
+JOURNAL = 16_384  # rows, values and pages together, that wait to be written at most: how long the move takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Store:
     """Open database. `path` None keeps everything in memory, for tests and for `verify` tools.
 
     Args:
-        waiting: changed values that may wait in the journal.
+        waiting: rows of the tables, values and pages of the tree, that may wait in the journal.
 
     Raises:
         StateError: the file is no database of this format, or another process has it.
@@ -187,7 +187,8 @@ class Store:
     def commit(self, batch: Batch) -> None:
         """Write one height, whole or not at all. Raises `StateError` (for example: the disk is full)."""
         with self._lock:
-            self._commit(batch, into_tables=len(self._journal.values) + len(batch.values) > self._bound)
+            rows = len(self._journal) + len(batch.values) + len(batch.pages)
+            self._commit(batch, into_tables=rows > self._bound)
 
     def _commit(self, batch: Batch, *, into_tables: bool) -> None:
         with self._lock:

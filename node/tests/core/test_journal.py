@@ -67,12 +67,12 @@ def test_whatever_waits_a_store_answers_alike(
 
 def test_heights_wait_in_the_journal_until_there_is_enough_of_them(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
-    with closing(Store(path, waiting=12)) as store:
+    with closing(Store(path, waiting=20)) as store:
         for height in range(1, 4):
             write(store, {b"records/%d-%d" % (height, n): b"v" for n in range(5)})
             store.close()
             assert (rows(path, "journal"), rows(path, "value")) == [(1, 0), (2, 0), (0, 15)][height - 1]
-            store = Store(path, waiting=12)
+            store = Store(path, waiting=20)
         store.close()
 
 

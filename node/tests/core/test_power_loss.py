@@ -38,7 +38,7 @@ def load_disk() -> ModuleType:
     return module
 
 
-_WAITING = 40  # the changes of two heights, and the third puts them into the tables
+_WAITING = 60  # rows: a height or two wait in the journal, and the next puts them into the tables
 
 
 def write(store: Store, height: int) -> bytes:
