@@ -6,14 +6,12 @@ import hashlib
 from dataclasses import dataclass
 
 from gchain_node.errors import CorruptStateError
-from gchain_node.rows import shown
+from gchain_node.rows import REMEDY, shown
 from gchain_node.store import Store
 from gchain_node.tlog.checking import verify_log
 from gchain_node.tree import Tree, packed
 
 __all__ = ["IntegrityReport", "verify_store"]
-
-_REMEDY = "restore a backup of the node's data, or remove the directory and let the node catch up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +71,4 @@ def _check_values(store: Store, leaves: dict[bytes, bytes]) -> int:
 
 
 def _damaged(store: Store, what: str) -> CorruptStateError:
-    return CorruptStateError(f"{store.path}: {what}", remedy=_REMEDY)
+    return CorruptStateError(f"{store.path}: {what}", remedy=REMEDY)

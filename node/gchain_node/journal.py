@@ -19,7 +19,7 @@ import cbor2
 from gchain_node.rows import seal
 from gchain_node.tree import Page
 
-__all__ = ["SCHEMA", "Journal", "content", "name"]
+__all__ = ["SCHEMA", "Journal", "content", "merged", "name", "write"]
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS journal (height INTEGER PRIMARY KEY, data BLOB NOT NULL);"
 Rows = list[tuple[bytes, bytes]]
@@ -44,7 +44,7 @@ class Journal:
         """They are in the tables now."""
         self.values, self.pages = {}, {}
 
-    def over(self, rows: Iterable[tuple[bytes, bytes]], prefix: bytes = b"") -> Rows:
+    def over(self, rows: Iterable[tuple[bytes, bytes]], prefix: bytes) -> Rows:
         """Rows of the table of values as the journal makes them: those that start with `prefix`, by their keys."""
         return merged(rows, {key: value for key, value in self.values.items() if key.startswith(prefix)})
 
@@ -77,6 +77,7 @@ def name(height: int) -> bytes:
 
 
 def merged(rows: Iterable[tuple[bytes, bytes]], changes: Mapping[bytes, bytes | None]) -> Rows:
+    """Rows with `changes` made to them, by their keys."""
     found: dict[bytes, bytes | None] = dict(rows)
     found.update(changes)
     return [(key, value) for key, value in sorted(found.items()) if value is not None]

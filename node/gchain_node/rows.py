@@ -10,10 +10,14 @@ from __future__ import annotations
 
 from functools import cache
 from hashlib import blake2b
+from typing import Final
 
 from gchain_node.errors import CorruptStateError
 
-__all__ = ["seal", "shown", "unseal"]
+__all__ = ["REMEDY", "seal", "shown", "unseal"]
+
+REMEDY: Final = "restore a backup of the node's data, or remove the directory and let the node catch up"
+"""What an operator does about a damaged database."""
 
 _SUM_BYTES = 8
 
@@ -31,7 +35,7 @@ def unseal(table: str, key: bytes, stored: bytes) -> bytes:
         raise CorruptStateError(
             f"table {table}, row {shown(key)}: its checksum is {found.hex()}, its content's is {expected.hex()}: "
             "the disk gave back other bytes than it took",
-            remedy="restore a backup of the node's data, or remove the directory and let the node catch up",
+            remedy=REMEDY,
         )
     return content
 

@@ -29,7 +29,7 @@ from gchain_node.errors import CorruptStateError, StateError
 from gchain_node.journal import Journal
 from gchain_node.known_keys import KnownKeys
 from gchain_node.recent import UNKNOWN, Recent
-from gchain_node.rows import seal, unseal
+from gchain_node.rows import REMEDY, seal, unseal
 from gchain_node.tlog import tables
 from gchain_node.tlog.frontier import LogAppend
 from gchain_node.tree import Page, Tree, pack, unpack
@@ -124,8 +124,9 @@ class Store:
                 raise CorruptStateError(
                     f"{self.path}: table journal: with its changes the tree has {change.root.hex()}, "
                     f"the app hash is {self.app_hash.hex()}",
-                    remedy="restore a backup of the node's data, or remove the directory and let the node catch up",
+                    remedy=REMEDY,
                 )
+            self._journal.add(values, change.pages)
             self._remember(values, change.pages)
 
     def meta(self, name: str) -> bytes | None:
@@ -191,29 +192,30 @@ class Store:
             self._commit(batch, into_tables=rows > self._bound)
 
     def _commit(self, batch: Batch, *, into_tables: bool) -> None:
-        with self._lock:
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                if into_tables:
-                    self._empty_journal(batch)
-                elif batch.values:
-                    journal.write(self._connection, batch.height, batch.values)
-                meta = {"height": batch.height.to_bytes(8, "big"), "app_hash": batch.app_hash, **batch.meta}
-                self._connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", meta.items())
-                if batch.log is not None:
-                    tables.write(self._connection, batch.height, batch.log)
-                self._connection.execute("COMMIT")
-            except sqlite3.Error as error:
-                with suppress(sqlite3.Error):
-                    self._connection.execute("ROLLBACK")
-                raise _explain(self.path, error) from error
-            self.height, self.app_hash = batch.height, batch.app_hash
-            self._remember(batch.values, batch.pages)
+        """`commit` under the store's lock, into the tables or into the journal."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
             if into_tables:
-                self._journal.clear()
+                self._empty_journal(batch)
+            elif batch.values:
+                journal.write(self._connection, batch.height, batch.values)
+            meta = {"height": batch.height.to_bytes(8, "big"), "app_hash": batch.app_hash, **batch.meta}
+            self._connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", meta.items())
+            if batch.log is not None:
+                tables.write(self._connection, batch.height, batch.log)
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            with suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            raise _explain(self.path, error) from error
+        self.height, self.app_hash = batch.height, batch.app_hash
+        if into_tables:
+            self._journal.clear()
+        else:
+            self._journal.add(batch.values, batch.pages)
+        self._remember(batch.values, batch.pages)
 
     def _remember(self, values: Mapping[bytes, bytes | None], pages: Mapping[bytes, Page | None]) -> None:
-        self._journal.add(values, pages)
         self._known.learn(values)
         self._values.update(values)
         self._pages.update(pages)
@@ -309,7 +311,7 @@ def _explain(path: Path | None, error: sqlite3.Error, damage: Callable[[], str] 
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return CorruptStateError(
             f"{path}: the database is damaged ({damage() or error})",
-            remedy="restore a backup of the node's data, or remove the directory and let the node catch up",
+            remedy=REMEDY,
         )
     if name.startswith("SQLITE_FULL"):
         return StateError(f"{path}: the disk is full; the height was not written", remedy="free space and start again")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cbor2
 
 from gchain_node.errors import CorruptStateError, VerificationError
+from gchain_node.rows import REMEDY
 from gchain_node.store import Store
 from gchain_node.tlog.entries import Entry
 from gchain_node.tlog.frontier import EMPTY_HEAD, TILE_HEIGHT, Head
@@ -14,7 +15,6 @@ __all__ = ["verify_log"]
 
 _PORTION = 10_000
 _TILE = 1 << TILE_HEIGHT
-_REMEDY = "restore a backup of the node's data, or remove the directory and let the node catch up"
 
 
 def verify_log(store: Store) -> int:
@@ -73,7 +73,7 @@ def _verify_blocks(store: Store, first: int, size: int) -> None:
                 ends[Entry.decode(raw).height] = place + 1
             except VerificationError as error:
                 message = f"{store.path}: table log_entry, row {place}: {error}"
-                raise CorruptStateError(message, remedy=_REMEDY) from None
+                raise CorruptStateError(message, remedy=REMEDY) from None
     found = {height: end for height, end in store.log.sizes() if end > first}
     for height in sorted(ends.keys() | found.keys()):
         _check(store, "log_block", f"row {height}", found.get(height), ends.get(height))
@@ -87,4 +87,4 @@ def _check_range(store: Store, start: int, width: int, root: bytes) -> None:
 def _check(store: Store, table: str, what: str, found: object, expected: object) -> None:
     if found != expected:
         message = f"{store.path}: table {table}, {what}: {found} found, {expected} expected"
-        raise CorruptStateError(message, remedy=_REMEDY)
+        raise CorruptStateError(message, remedy=REMEDY)
