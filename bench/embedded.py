@@ -22,11 +22,12 @@ from gchain_node.api.feed import BlockFeed
 from gchain_node.api.view import LedgerView
 from gchain_node.app import App
 from gchain_node.config import DATABASE
-from gchain_node.dev_service import collect_rarely, open_ledger
+from gchain_node.dev_service import open_ledger
 from gchain_node.development import DevelopmentConsortium
 from gchain_node.engine.embedded.engine import EmbeddedEngine
 from gchain_node.engine.interface import CommittedBlock
 from gchain_node.store import Store
+from gchain_node.supervisor import collect_rarely
 
 __all__ = ["EmbeddedResult", "measure"]
 

@@ -20,6 +20,7 @@ from gchain_node.dev_service import open_ledger
 from gchain_node.development import DevelopmentConsortium
 from gchain_node.engine.embedded.engine import EmbeddedEngine
 from gchain_node.store import Store
+from gchain_node.supervisor import collect_rarely
 
 __all__ = ["measure"]
 
@@ -30,6 +31,7 @@ _READINGS = 20
 def measure(minutes: float) -> dict[str, object]:
     """`readings`: [transactions so far, resident MiB]; the load is as fast as one thread signs and commits."""
     readings: list[tuple[int, float]] = []
+    collect_rarely()  # as a node does
     with tempfile.TemporaryDirectory() as scratch:
         home = Path(scratch)
         consortium = DevelopmentConsortium.open(home)

@@ -27,8 +27,9 @@ from bench.workload import Workload
 
 __all__ = ["RATES", "Side", "built_in", "ledger", "signature_cost"]
 
-RATES = (200.0, 400.0, 600.0, 800.0, 1_000.0, 1_200.0, 1_600.0, 2_000.0, 2_400.0, 2_800.0)
+RATES = tuple(map(float, (*range(200, 1_200, 200), *range(1_200, 5_000, 400))))
 _GIVES_UP = 0.6  # of the best rate so far: past the knee, more load says nothing
+_PAST = 3  # rates in a row that do not give a better one: the knee lies before them
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def _measure(
 ) -> Side:
     loads: list[LoadResult] = []
     cpu: dict[str, float] = {}
-    size = 0
+    size = past = 0
     for rate in rates:
         transactions = take(int(rate * seconds))
         size = len(transactions[-1])
@@ -89,8 +90,10 @@ def _measure(
         loads.append(result)
         print(f"  offered {rate:.0f}/s, committed {result.committed_rate:.0f}/s", flush=True)
         if result.committed_rate >= best:
-            cpu = {name: 1e6 * (spent - before[name]) / count for name, spent in after.items()}
-        elif result.committed_rate < _GIVES_UP * best or result.committed_rate < rate / 3:
+            cpu, past = {name: 1e6 * (spent - before[name]) / count for name, spent in after.items()}, 0
+            continue
+        past += 1
+        if past == _PAST or result.committed_rate < max(_GIVES_UP * best, rate / 3):
             break
     return Side(loads, cpu, join(), size)
 

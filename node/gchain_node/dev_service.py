@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import hashlib
 import json
 import shlex
@@ -28,12 +27,11 @@ from gchain_node.errors import ConfigurationError, EngineError
 from gchain_node.keys.file_key import DEVELOPMENT_SWITCH
 from gchain_node.metrics import Metrics
 from gchain_node.store import Store
-from gchain_node.supervisor import Supervisor
+from gchain_node.supervisor import Supervisor, collect_rarely
 from gchain_node.tlog.log import TransparencyLog
 
-__all__ = ["collect_rarely", "open_ledger", "run_dev"]
+__all__ = ["open_ledger", "run_dev"]
 
-_GC_THRESHOLD: Final = 50_000  # new objects
 _CONNECTIONS: Final = 1_000  # of one address: it is the developer's own load
 _OPENING_BLOCKS: Final = 1_000  # for which the approval of go-live holds
 
@@ -94,12 +92,6 @@ def _first_record(url: str, member: str, key: Path) -> str:
     args = json.dumps({"id": "first", "commitment": f"hex:{hashlib.sha256(b'first').hexdigest()}"})
     sent = ["gchain-node", "tx", "send", "records", "commit", "--url", url, "--signer", member]
     return f"{DEVELOPMENT_SWITCH}=1 {shlex.join([*sent, '--key', f'file:{key}', '--args', args])}"
-
-
-def collect_rarely() -> None:
-    """Look for cycles of garbage less often: blocks make many objects and no cycles."""
-    gc.freeze()
-    gc.set_threshold(_GC_THRESHOLD)
 
 
 def open_ledger(view: LedgerView, engine: EmbeddedEngine, consortium: DevelopmentConsortium) -> None:

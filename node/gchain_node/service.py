@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import gc
 import json
 import socket
 from collections.abc import Callable, Sequence
@@ -54,7 +53,7 @@ from gchain_node.metrics import Metrics
 from gchain_node.signer_view import SignerView
 from gchain_node.snapshots import Snapshots
 from gchain_node.store import Store
-from gchain_node.supervisor import Supervisor
+from gchain_node.supervisor import Supervisor, collect_rarely
 from gchain_node.tlog.log import TransparencyLog
 from gchain_node.tlog.note import VerifierKey
 
@@ -62,7 +61,6 @@ __all__ = ["check_genesis", "open_store", "run"]
 
 _ABCI_CONNECTIONS: Final = 4
 _LIGHT_RATE: Final = (20.0, 200)  # a second, at once: a light client that bisects asks for two dozen headers
-_GC_THRESHOLD: Final = 50_000  # new objects; a block makes many, none of them in cycles
 
 
 def run(config: NodeConfig) -> None:
@@ -71,8 +69,7 @@ def run(config: NodeConfig) -> None:
     Raises:
         NodeError: it cannot start, or could not go on.
     """
-    gc.freeze()
-    gc.set_threshold(_GC_THRESHOLD)
+    collect_rarely()
     asyncio.run(_run(config))
 
 

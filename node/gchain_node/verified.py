@@ -6,6 +6,7 @@ It says "these bytes carry a good signature of this key", which never changes, a
 from __future__ import annotations
 
 import threading
+from collections import deque
 
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
@@ -31,6 +32,7 @@ class VerifiedTransactions:
         self._max_bytes = max_bytes
         self._bytes = 0
         self._decoded: dict[bytes, tx.SignedTx] = {}
+        self._order: deque[bytes] = deque()  # oldest first; a dict passes over all that it lost to find its first
         self._good: set[bytes] = set()
         self._keys: dict[bytes, PublicKeyTypes] = {}
         self._lock = threading.Lock()
@@ -89,8 +91,10 @@ class VerifiedTransactions:
         if signed.raw in self._decoded:
             return
         self._decoded[signed.raw] = signed
+        self._order.append(signed.raw)
         self._bytes += len(signed.raw)
         while self._bytes > self._max_bytes or len(self._decoded) > _MAX_ENTRIES:
-            oldest = next(iter(self._decoded))
-            self._bytes -= len(self._decoded.pop(oldest).raw)
+            oldest = self._order.popleft()
+            self._bytes -= len(oldest)
+            del self._decoded[oldest]
             self._good.discard(oldest)

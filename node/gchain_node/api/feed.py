@@ -42,14 +42,19 @@ class BlockFeed:
         for loop, event in subscribers:
             _call(loop, event.set)
 
-    def backfill(self, block: CommittedBlock) -> None:
-        """Add a block older than all that are kept; nobody is told, and one that has no room is left out."""
+    def backfill(self, block: CommittedBlock) -> bool:
+        """Add a block older than all that are kept; nobody is told. False for one that has no room, or is not older:
+        it is left out.
+        """
         with self._lock:
             oldest = self._blocks[0].height if self._blocks else block.height + 1
-            if block.height < oldest and len(self._blocks) < _KEEP_BLOCKS and self._bytes + block.size <= _KEEP_BYTES:
-                self._blocks.appendleft(block)
-                self._bytes += block.size
-                self._txs.update((tx.hash, tx) for tx in block.txs)
+            has_room = len(self._blocks) < _KEEP_BLOCKS and self._bytes + block.size <= _KEEP_BYTES
+            if block.height >= oldest or not has_room:
+                return False
+            self._blocks.appendleft(block)
+            self._bytes += block.size
+            self._txs.update((tx.hash, tx) for tx in block.txs)
+            return True
 
     def _keep(self, block: CommittedBlock) -> None:
         self._blocks.append(block)

@@ -74,6 +74,7 @@ class LedgerView:
         self._engine_connected = engine_connected
         self._stalled_after = stalled_after
         self._progress = Progress()
+        self._recalled = False
         self._lock = threading.Lock()
         self._network: Network | None = None
         self._network_problem = ""
@@ -106,17 +107,17 @@ class LedgerView:
         return self.feed.block(height) or self.engine.block(height)
 
     def recall(self) -> str:
-        """Put the blocks from before this process into the feed, newest first, once the engine has them. A line for
-        the service manager.
+        """Put the blocks from before this process into the feed, newest first and once, when the engine answers. A
+        line for the service manager.
         """
         height = self.app.info().last_block_height
         self.seconds_without_block()
-        oldest = min((block.height for block in self.feed.blocks()), default=height + 1)
-        missing = range(oldest - 1, max(0, height - _RECENT), -1) if self.network() is not None else ()
-        for block in map(self.engine.block, missing):
-            if block is None:
-                break
-            self.feed.backfill(block)
+        if not self._recalled and self.network() is not None:
+            oldest = min((block.height for block in self.feed.blocks()), default=height + 1)
+            for block in map(self.engine.block, range(oldest - 1, max(0, height - _RECENT), -1)):
+                if block is None or not self.feed.backfill(block):
+                    break
+            self._recalled = True
         return f"height {height}, {self.phase()}"
 
     def transaction(self, hash_: bytes) -> CommittedTx | None:

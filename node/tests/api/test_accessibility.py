@@ -182,5 +182,6 @@ def test_every_page_has_landmarks_headings_names_and_table_headers(pages: list[s
 )
 def test_a_flaw_in_the_structure_is_found(pages: list[str], browser: Any, harm: str, words: str) -> None:
     browser.open(pages[0], 1280)
-    problems = browser.evaluate(f"(() => {{ {harm}; return ({_MEASURE}).problems(); }})()")  # at once: the page mends itself
+    # In one step: the page follows the ledger, and mends itself.
+    problems = browser.evaluate(f"(() => {{ {harm}; return ({_MEASURE}).problems(); }})()")
     assert [sentence for sentence in problems if words in sentence]
