@@ -85,7 +85,7 @@ async def _run(config: NodeConfig) -> None:
 
         archive = stack.enter_context(contextlib.closing(kept)) if (kept := open_archive(config)) else None
         engine = CometEngine(rpc, lambda: validator_changes(app), archive)
-        archivist = _archivist(config, archive, rpc, engine)
+        archivist = _archivist(config, archive, rpc, engine, feed)
 
         def on_block(block: CommittedBlock) -> None:
             feed.publish(block)
@@ -218,10 +218,12 @@ def open_archive(config: NodeConfig) -> Archive | None:
     return Archive(path) if config.storage.retain_blocks or path.exists() else None
 
 
-def _archivist(config: NodeConfig, archive: Archive | None, rpc: EngineRpc, engine: CometEngine) -> Archivist | None:
+def _archivist(
+    config: NodeConfig, archive: Archive | None, rpc: EngineRpc, engine: CometEngine, feed: BlockFeed
+) -> Archivist | None:
     if archive is None or not config.storage.retain_blocks:
         return None
-    return Archivist(archive, rpc, engine.source, config.storage.retain_blocks)
+    return Archivist(archive, rpc, engine.source, config.storage.retain_blocks, feed.block)
 
 
 def check_genesis(config: NodeConfig, request: InitChain) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from gchain_node.archive import Archive, ArchivedBlock, verify_archive
 from gchain_node.development import DevelopmentConsortium, go_live_args
 from gchain_node.engine.cometbft.archivist import Archivist
 from gchain_node.engine.embedded.engine import EmbeddedEngine
+from gchain_node.engine.interface import CommittedBlock
 from gchain_node.errors import CorruptStateError, StateError
+from gchain_node.messages import TxResult
 from gchain_node.proof.receipt import build_receipt, verify_receipt
 from gchain_node.proof.trust import from_genesis
 from gchain_node.store import Store
@@ -214,3 +217,51 @@ def test_an_answer_that_nobody_foresaw_does_not_end_the_archive(
         assert rpc.asked.acquire(timeout=120)
     archivist.close()
     archive.close()
+
+
+class Without:
+    """An engine's source that gives neither transactions nor results."""
+
+    def __init__(self, source: Any) -> None:
+        self.signed_header, self.validators = source.signed_header, source.validators
+
+    def transactions(self, height: int) -> Any:
+        raise StateError(f"the transactions of block {height} were asked of the engine")
+
+
+def archived_from_memory(
+    engine: EmbeddedEngine, path: Path, recent: Callable[[int], CommittedBlock | None], last: int
+) -> Archive:
+    """Blocks 1 to `last`, archived while the engine gives headers alone. Raises what the archivist does."""
+    archive = Archive(path)
+    archive.put(archived(engine, 1), engine.source.validators(1))
+    archivist = Archivist(archive, None, Without(engine.source), 10, recent)  # type: ignore[arg-type]  # as far as asked
+    for height in range(2, last + 1):
+        archivist._archive_next(height)
+    return archive
+
+
+def test_blocks_that_the_node_has_in_memory_are_archived_without_asking_for_their_transactions(
+    engine: EmbeddedEngine, tmp_path: Path
+) -> None:
+    archive = archived_from_memory(engine, tmp_path / "archive.db", engine.block, 5)
+    assert [archive.block(height) for height in range(1, 6)] == [archived(engine, height) for height in range(1, 6)]
+    assert archive.block(3).txs  # type: ignore[union-attr]  # the go-live transaction
+    assert verify_archive(archive) == 5
+    archive.close()
+
+
+@pytest.mark.parametrize("what", ["transactions", "results"])
+def test_a_block_in_memory_that_its_headers_contradict_is_not_archived(
+    engine: EmbeddedEngine, tmp_path: Path, what: str
+) -> None:
+    def recent(height: int) -> CommittedBlock | None:
+        block = engine.block(height)
+        if block is None or height != 3:
+            return block
+        first = block.txs[0]
+        wrong = first._replace(raw=b"other") if what == "transactions" else first._replace(result=TxResult(code=7))
+        return replace(block, txs=(wrong,))
+
+    with pytest.raises(CorruptStateError, match=f"row 3: its {what} hashes to"):
+        archived_from_memory(engine, tmp_path / "archive.db", recent, 5)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import Final
 
 from gchain_node.archive import Archive, ArchivedBlock
 from gchain_node.engine.cometbft.rpc import EngineRpc
 from gchain_node.engine.cometbft.source import CometSource
+from gchain_node.engine.interface import CommittedBlock
 from gchain_node.errors import NodeError
 
 __all__ = ["Archivist"]
@@ -27,12 +29,22 @@ class Archivist:
     Args:
         retain_blocks: how many of the latest blocks the engine keeps.
         source: the engine's own blocks.
+        recent: the node's own copy of a block, by height, while it is in memory; it saves the engine from writing, and
+            the node from reading, all its transactions and results as JSON. It is checked against the headers alike.
     """
 
-    def __init__(self, archive: Archive, rpc: EngineRpc, source: CometSource, retain_blocks: int) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        rpc: EngineRpc,
+        source: CometSource,
+        retain_blocks: int,
+        recent: Callable[[int], CommittedBlock | None] = lambda height: None,
+    ) -> None:
         self._archive = archive
         self._rpc = rpc
         self._source = source
+        self._recent = recent
         self._retain_blocks = retain_blocks
         self._height = 0
         self._wake = threading.Condition()
@@ -88,7 +100,10 @@ class Archivist:
         if signed is None or following is None:
             raise NodeError(f"the engine does not have blocks {height} and {height + 1}")
         header, commit = signed
-        txs, results = tuple(self._source.transactions(height)), tuple(self._source.results(height))
+        if (kept := self._recent(height)) is not None:
+            txs, results = tuple(tx.raw for tx in kept.txs), tuple(tx.result for tx in kept.txs)
+        else:
+            txs, results = tuple(self._source.transactions(height)), tuple(self._source.results(height))
         block = ArchivedBlock(header, commit, txs, results, following[0].app_hash)
         block.check(following[0])
         known = self._archive.validators(self._archive.last)
