@@ -134,7 +134,7 @@ class Sandbox:
         loop = 'until "$@"; do [ $? = 2 ] && exit 2; sleep 1; done'
         start_detached(["sh", "-c", loop, "sh", *daemon], procs, log=layout.log / "daemon.log", env=_environment())
 
-    def _wait_started(self, deadline: float = 90.0) -> dict[str, Any]:
+    def _wait_started(self, deadline: float = 180.0) -> dict[str, Any]:
         end = time.monotonic() + deadline
         while time.monotonic() < end:
             self._raise_failure()

@@ -87,13 +87,22 @@ class Store:
         self.log = tables.LogTables(self._all)
         try:
             self._connection = _connect(path)
-            for pragma in _PRAGMAS:
-                self._connection.execute(f"PRAGMA {pragma}")
-            self._lock_file()
-            self._connection.executescript(_SCHEMA + journal.SCHEMA + tables.SCHEMA)
-            self._read_meta()
         except sqlite3.Error as error:
             raise _explain(path, error) from error
+        try:
+            self._open()
+        except BaseException as error:
+            self._connection.close()
+            if isinstance(error, sqlite3.Error):
+                raise _explain(path, error) from error
+            raise
+
+    def _open(self) -> None:
+        for pragma in _PRAGMAS:
+            self._connection.execute(f"PRAGMA {pragma}")
+        self._lock_file()
+        self._connection.executescript(_SCHEMA + journal.SCHEMA + tables.SCHEMA)
+        self._read_meta()
         self._read_journal()
 
     def _lock_file(self) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 import resource
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -126,6 +128,29 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"not a database" * 1000)
     with pytest.raises(CorruptStateError, match=r"state\.db"):
         Store(path)
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("UPDATE meta SET data = X'39' WHERE name = 'format'", "has format"),
+        ("UPDATE meta SET data = zeroblob(32) WHERE name = 'app_hash'", "the tree has"),
+        ("UPDATE journal SET data = X'00'", "journal"),
+        ("ALTER TABLE journal RENAME COLUMN data TO other", "no such column"),
+    ],
+)
+def test_a_store_that_cannot_be_opened_lets_go_of_the_file(tmp_path: Path, statement: str, words: str) -> None:
+    path = tmp_path / "state.db"
+    store = Store(path)
+    write(store, 1)
+    store.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(statement)
+    with pytest.raises(StateError, match=words) as caught:
+        Store(path)
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+    assert caught.tb is not None  # what the error leads to is still held: closing did not wait for its end
 
 
 @pytest.mark.parametrize(

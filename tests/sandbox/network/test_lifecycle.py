@@ -72,7 +72,7 @@ def test_a_lost_cloud_is_told_and_hosts_keep_running(trial: Trial) -> None:
     status = trial.sandbox.status()
     assert status is not None
     os.kill(status["cloud"]["pid"], signal.SIGKILL)
-    end = time.monotonic() + 15
+    end = time.monotonic() + 120
     while (status := trial.sandbox.status()) is None or status["cloud"]["state"] != "lost":
         assert time.monotonic() < end, "the loss was not noticed"
     assert subprocess.run(trial.ssh(host, "true"), check=False).returncode == 0
@@ -110,7 +110,7 @@ def test_a_taken_port_is_named_with_its_holder(trial: Trial) -> None:
 def test_a_start_that_was_cut_off_goes_on(trial: Trial) -> None:
     command = [sys.executable, "-m", "gchain.sandbox.trial", "--name", trial.sandbox.name]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as starting:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 120
         while not trial.sandbox.exists:
             assert time.monotonic() < end
         starting.kill()

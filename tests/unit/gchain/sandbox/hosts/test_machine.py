@@ -115,7 +115,7 @@ def leader() -> Iterator[int]:
 
 
 def _wait(condition: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < end, f"waited for {what}"
         time.sleep(0.02)
