@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import random
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,8 @@ from node.tests.network.ledger import Ledger
 from node.tests.network.process import wait_until
 
 __all__ = ["Load", "under_load"]
+
+_PATIENCE = 300.0  # seconds: a client asks six times, for 40 seconds each, before it gives up by itself
 
 
 class Load:
@@ -28,6 +31,7 @@ class Load:
         self._ledger = ledger
         self._stop = threading.Event()
         self._numbers = itertools.count()
+        self._doing: dict[str, str] = {}
         self._threads = [threading.Thread(target=self._work, args=(seed + n,), daemon=True) for n in range(threads)]
 
     def start(self) -> None:
@@ -36,15 +40,18 @@ class Load:
 
     def stop(self) -> None:
         self._stop.set()
+        end = time.monotonic() + _PATIENCE
         for thread in self._threads:
-            thread.join(90)
-        assert not [thread for thread in self._threads if thread.is_alive()], "a client hangs"
+            thread.join(max(0.0, end - time.monotonic()))
+        hanging = [self._doing[thread.name] for thread in self._threads if thread.is_alive()]
+        assert not hanging, f"clients hang: {hanging}"
 
     def _work(self, seed: int) -> None:
         chance = random.Random(seed)  # noqa: S311 -- not for secrets
         while not self._stop.is_set():
             name = f"load-{next(self._numbers)}"
             validator = chance.choice(self._ledger.validators)
+            self._doing[threading.current_thread().name] = f"{name} at {validator.member.name} since {time.ctime()}"
             with contextlib.suppress(NodeError, httpx.HTTPError):
                 outcome: Any = self._ledger.commit_record(validator, name)
                 if outcome.committed and outcome.code == 0:
