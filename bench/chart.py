@@ -11,6 +11,7 @@ __all__ = ["Line", "line_chart"]
 
 _WIDTH, _HEIGHT = 760, 420
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 190, 50, 55
+_APART = 34  # between two marks of the x axis; points that stand closer share one
 _STYLES = (("#1d4f91", "none"), ("#b3541e", "7 4"), ("#3a7d44", "2 3"))
 
 
@@ -49,8 +50,12 @@ def line_chart(title: str, x_label: str, y_label: str, lines: Sequence[Line], *,
         y = place(xs[0], value)[1]
         parts.append(f'<path d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}" stroke="#ddd"/>')
         parts.append(f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{value:,.4g}</text>')
+    last = 0.0
     for x_value in sorted(set(xs)):
         x = place(x_value, 0)[0]
+        if x - last < _APART:
+            continue
+        last = x
         parts.append(f'<text x="{x:.1f}" y="{_HEIGHT - _BOTTOM + 18}" text-anchor="middle">{_short(x_value)}</text>')
     for line, (colour, dash) in zip(lines, _STYLES, strict=False):
         parts += _drawn(line, [place(x, y) for x, y in line.points], colour, dash)
@@ -69,9 +74,9 @@ def _drawn(line: Line, places: list[tuple[float, float]], colour: str, dash: str
 
 
 def _above(value: float) -> float:
-    """The next of 1, 2, 5, 10 times a power of ten."""
+    """The next of 1, 2, 3, 4, 5, 6, 8, 10 times a power of ten."""
     power = 10.0 ** floor(log10(value)) if value > 0 else 1.0
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= value)
+    return next(factor * power for factor in (1, 2, 3, 4, 5, 6, 8, 10) if factor * power >= value)
 
 
 def _short(value: float) -> str:
